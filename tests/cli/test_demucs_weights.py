@@ -13,10 +13,15 @@ from tests.conftest import WriteWave
 from tests.models.published import HTDEMUCS, published, with_checksum
 from tests.networks.peer import seeded
 from tests.separation.conftest import read
-from tests.separation.engines import ENGINES, LIMITS_DB, choose
+from tests.separation.engines import ENGINES, LIMITS_DB, choose, skip_native_check
 from tests.separation.known_models import SOURCES
 
 from unbraid.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def native_library_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_native_check(monkeypatch)
 
 
 @pytest.fixture(scope="module")

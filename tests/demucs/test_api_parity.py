@@ -18,7 +18,7 @@ from tests.demucs.peer import Loudness
 from tests.models.published import HTDEMUCS, published, with_checksum
 from tests.networks.peer import seeded
 from tests.separation.conftest import level_db, noise
-from tests.separation.engines import ENGINES, LIMITS_DB, choose
+from tests.separation.engines import ENGINES, LIMITS_DB, choose, skip_native_check
 from tests.separation.known_models import SOURCES, bag_of, loudness_model
 
 from unbraid.demucs import api
@@ -143,6 +143,11 @@ def test_the_callback_counts_the_networks_of_a_bag(
     demucs.api.Separator("bag", shifts=0, device="cpu", callback=theirs.append).separate_tensor(song)
     assert ours == theirs
     assert {call["model_idx_in_bag"] for call in ours} == {0, 1}
+
+
+@pytest.fixture(autouse=True)
+def native_library_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_native_check(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.separation.engines import skip_native_check
 from tests.separation.known_models import loudness_model, spectral_model
 
 from unbraid import Separator
@@ -33,8 +34,7 @@ def loudness_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def native_library_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip the check of the native library with new weights, which takes seconds; test_checked.py tests it."""
-    monkeypatch.setattr("unbraid.separation.runtimes.accuracy.AccuracyRecord.read", lambda self: -70.0)
+    skip_native_check(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,11 @@ def choose(engine: str, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(native, "native_library", lambda: None)
 
 
+def skip_native_check(patch: pytest.MonkeyPatch) -> None:
+    """Skip the check of the native library with new weights, which takes seconds; test_checked.py tests it."""
+    patch.setattr("unbraid.separation.runtimes.accuracy.AccuracyRecord.read", lambda self: -70.0)
+
+
 def folder_of(network: HTDemucs, folder: Path, **described: object) -> Model:
     """Convert the network like a published package."""
     folder.mkdir(parents=True)
