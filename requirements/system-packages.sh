@@ -11,7 +11,8 @@ need() { # PACKAGE FILE…: the package is missing if none of the files exists
 }
 need ffmpeg /usr/bin/ffmpeg # importing museval fails without it
 need postgresql /usr/lib/postgresql/*/bin/postgres # stores sessions of the web app
-need chromium /usr/bin/chromium # the browser tests
+need chromium /usr/bin/chromium # browser tests of notifications, and all where there is no headless shell
+need chromium-headless-shell /usr/bin/chromium-headless-shell # the other browser tests
 # Speech synthesisers and instruments of the training songs.
 need espeak-ng /usr/bin/espeak-ng
 need flite /usr/bin/flite

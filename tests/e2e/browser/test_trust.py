@@ -86,30 +86,6 @@ def test_focus_stays_in_the_page_and_ends_are_announced(
     assert len(page.locator("[role=status]").filter(has_text="“").all()) == 1
 
 
-def test_notifications_are_asked_for_by_a_switch_only(
-    server: Server, visit: OpenVisit, songs: dict[str, Path]
-) -> None:
-    page = visit(server.address).page
-    switch = page.get_by_role("switch", name="Notify me")
-    expect(switch).not_to_be_checked()
-    switch.click()  # a browser without a user at hand refuses
-    expect(page.get_by_text("Your browser blocks notifications")).to_be_visible()
-    expect(switch).not_to_be_checked()
-
-    page.context.grant_permissions(["notifications"])
-    page.add_init_script(RECORD)
-    page.reload()
-    page.evaluate("() => navigator.serviceWorker.ready")
-    expect(switch).not_to_be_checked()
-    switch.click()
-    expect(switch).to_be_checked()
-    page.evaluate("() => { document.hasFocus = () => false }")  # the user looks at another window
-    pick(page, songs["broken"])
-    expect(card(page, songs["broken"])).to_contain_text("damaged")
-    page.wait_for_function("() => window.shown.length > 0")
-    assert page.evaluate("() => window.shown") == ["“Broken” failed."]
-
-
 def test_media_keys_and_the_lock_screen_control_the_song(
     server: Server, visit: OpenVisit, songs: dict[str, Path], separated: str
 ) -> None:
