@@ -5,7 +5,8 @@
 
 For each kind it prints a row: the error of each of our stems in dB, and time of the processor for both. pymss cuts the
 song, and this program cuts it in the same way for our network. All matrices have values of 16 bits. The exit code is 1
-if an error is above `--at-most`. The weights are drawn by PyTorch, which is in the extra `train`.
+if an error is above `--at-most`. OpenVINO computes with floats, unless UNBRAID_INSTRUCTIONS names the instructions of
+the native library. The weights are drawn by PyTorch, which is in the extra `train`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from roformer_parity import read
 from unbraid.audio.arrays import Floats
 from unbraid.models import Model, find_model
 from unbraid.models.cache import CACHE
+from unbraid.native.library import INSTRUCTIONS, NONE
 from unbraid.separation.network import Network
 from unbraid.separation.runtimes.choose import RuntimeLoader
 
@@ -54,6 +56,7 @@ def main() -> int:
     )
     parser.add_argument("--at-most", type=float, default=-80, metavar="DB", help="largest error")
     options = parser.parse_args()
+    os.environ.setdefault(INSTRUCTIONS, NONE)
     mixture = read(options.song, options.seconds)
     print("| network | error of each stem | CPU of pymss | CPU of Unbraid |\n| --- | --- | --- | --- |")
     failed = False

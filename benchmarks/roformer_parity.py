@@ -8,12 +8,14 @@ Both separate the same segments of a song, which are added up in the same way. T
 the original has its matrices rounded to float16 too. The second one includes the rounding. With `--double`, the
 original computes in float64, and a third error says how far it is from that in float32. Bands with nothing but rounding
 errors, such as the highest ones of compressed songs, are normalised like all others. There no program in float32 gets
-close to float64. `--at-most-worse DB` ends with exit code 1 if our error exceeds the original's own by more than that.
+close to float64. OpenVINO computes with floats, unless UNBRAID_INSTRUCTIONS names the instructions of the native
+library. `--at-most-worse DB` ends with exit code 1 if our error exceeds the original's own by more than that.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,7 @@ from numpy.typing import NDArray
 
 from unbraid.audio.arrays import Floats
 from unbraid.models import Model, find_model
+from unbraid.native.library import INSTRUCTIONS, NONE
 from unbraid.separation.network import Network
 from unbraid.separation.overlap import OverlapAdd, Segment, plan_segments, triangles
 from unbraid.separation.runtimes.choose import RuntimeLoader
@@ -51,6 +54,7 @@ def main() -> int:
     parser.add_argument("--double", action="store_true", help="the original computes in float64")
     parser.add_argument("--at-most-worse", type=float, metavar="DB", help="with --double: end with 1 beyond")
     options = parser.parse_args()
+    os.environ.setdefault(INSTRUCTIONS, NONE)
     if options.at_most_worse is not None and not options.double:
         parser.error("--at-most-worse needs --double")
     failed = False

@@ -1,4 +1,4 @@
-"""Where the time of one segment goes in a band-split transformer with random weights, by kind of layer.
+"""Where the time of one segment goes in a band-split transformer with random weights, by kind of layer, with OpenVINO.
 
     python benchmarks/roformer_profile.py [--kind mel|bs|six]
 
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from math import prod
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy as np
 
 from unbraid.cores import usable_cores
 from unbraid.models.folder import WEIGHTS
+from unbraid.models.graphs import TensorPlace
 from unbraid.models.roformer import TOKENS, RoformerSizes, block_shapes, layout, mel_bands
 from unbraid.models.roformer_graph import build_block
 from unbraid.separation.runtimes import openvino, roformer
@@ -85,23 +87,33 @@ def main() -> None:
 def profile(sizes: RoformerSizes, folder: Path) -> dict[str, float]:
     """Return the seconds of one segment by kind of layer."""
     places, rng = layout(sizes), np.random.default_rng(0)
-    with (folder / WEIGHTS).open("wb") as file:
-        for place in places:
-            file.seek(place.offset)
-            values = rng.standard_normal(prod(place.shape), np.float32) * place.shape[-1] ** -0.5
-            file.write(values.astype("<f2" if place.float16 else "<f4").tobytes())
+    write_weights(
+        folder / WEIGHTS,
+        places,
+        lambda place: rng.standard_normal(prod(place.shape), np.float32) * place.shape[-1] ** -0.5,
+    )
     seconds: dict[str, float] = defaultdict(float)
     for axis, depth in enumerate(sizes.depths):
         for kind, time_s in profile_block(sizes, axis).items():
             seconds[kind] += time_s * depth * sizes.layers
     weights = StoredWeights(folder / WEIGHTS, places)
-    masks = roformer.Masks(sizes, weights, threads=usable_cores())
+    masks = roformer.Masks(sizes, weights, roformer.LinearLayer(usable_cores()))
     tokens = rng.standard_normal((len(sizes.bands), sizes.frames, sizes.width), np.float32)
     started = time.perf_counter()
     for stem in range(sizes.stems):
         masks.estimate(tokens, stem)
     seconds["masks"] = time.perf_counter() - started
     return seconds
+
+
+def write_weights(
+    path: Path, places: Sequence[TensorPlace], values_of: Callable[[TensorPlace], np.ndarray]
+) -> None:
+    """Write the weights of a model folder."""
+    with path.open("wb") as file:
+        for place in places:
+            file.seek(place.offset)
+            file.write(values_of(place).astype("<f2" if place.float16 else "<f4").tobytes())
 
 
 def profile_block(sizes: RoformerSizes, axis: int) -> dict[str, float]:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
+from numpy.typing import NDArray
 
-from unbraid.models.roformer import RoformerSizes, mel_bands
+from unbraid.models.folder import WEIGHTS
+from unbraid.models.roformer import RoformerSizes, layout, mel_bands
 from unbraid.networks.roformer import Roformer
 
 N_FFT, HOP = 512, 110
@@ -62,6 +65,27 @@ def small_network(sizes: RoformerSizes) -> Roformer:
     return network.eval().requires_grad_(False)
 
 
+def write_weights(folder: Path, sizes: RoformerSizes) -> Path:
+    """Write the weights of `small_network` as in a model folder."""
+    state = small_network(sizes).state_dict()
+    path = folder / WEIGHTS
+    with path.open("wb") as file:
+        for place in layout(sizes):
+            file.seek(place.offset)
+            file.write(state[place.name].numpy().astype("<f2" if place.float16 else "<f4").tobytes())
+    return path
+
+
+def layers_by_definition(sizes: RoformerSizes, tokens: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Transform tokens (bands, frames, width) by all layers of `small_network`, in float64."""
+    network = small_network(sizes).double()
+    x = torch.from_numpy(tokens).double().transpose(0, 1)[None]
+    for layer in network.layers:
+        x = layer(x, network._rotations)
+    result: NDArray[np.float64] = network.final_norm(x)[0].transpose(0, 1).numpy()
+    return result
+
+
 def state_of(sizes: RoformerSizes) -> dict[str, torch.Tensor]:
     """Return the published tensors. Each attention has the rates of its rotation, which share their numbers."""
     state = dict(small_network(sizes).state_dict())
@@ -77,7 +101,7 @@ def config_of(sizes: RoformerSizes) -> dict[str, dict[str, Any]]:
     """Return a config with the sections and settings of published ones."""
     instruments = ["Vocals", "other"] if sizes.stems == 1 else ["Kick", "snare", "Übung"]
     bands: Mapping[str, Any] = (
-        {"num_bands": len(sizes.bands)} if sizes is MEL else {"freqs_per_bands": list(WIDTHS)}
+        {"num_bands": len(sizes.bands)} if sizes.bands == MEL.bands else {"freqs_per_bands": list(WIDTHS)}
     )
     return {
         "audio": {"chunk_size": SEGMENT + 50, "sample_rate": 44_100, "num_channels": 2, "dim_t": 256},

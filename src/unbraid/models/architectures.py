@@ -57,7 +57,7 @@ class Architecture:
     """Names of the published arguments that our PyTorch class takes, in order, after the number of sources."""
     graphs: tuple[GraphSpec, ...]
     native: bool = False
-    """Whether the native library computes it (`unbraid.native`)."""
+    """Whether the native library computes its graphs. It recognises MDX-Nets and Roformers by their sizes."""
     float32: bool = False
     """Whether weights are stored in float32, as published, rather than in float16."""
     rounded: bool = False

@@ -1,9 +1,9 @@
 """Compile `sources/` into `_native.so` beside this file: `python build.py [--any-processor]`.
 
-Runs on a bare Python >= 3.11, before anything is installed. The library computes HTDemucs and MDX-Net on processors
-with AVX2, and faster with AVX-VNNI or AVX-512 VNNI: the sources are compiled once for each of these instruction sets.
-Without the library, OpenVINO computes them. So a failed build prints one line and is not an error. A processor that
-can't run the library compiles nothing, except with `--any-processor`, for an image or a package.
+Runs on a bare Python >= 3.11, before anything is installed. The library computes HTDemucs, MDX-Net and Roformers on
+processors with AVX2, and faster with AVX-VNNI or AVX-512 VNNI: the sources are compiled once for each of these
+instruction sets. Without the library, OpenVINO computes them. So a failed build prints one line and is not an error. A
+processor that can't run the library compiles nothing, except with `--any-processor`, for an image or a package.
 """
 
 from __future__ import annotations

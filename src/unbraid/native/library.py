@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ctypes import CDLL, POINTER, Structure, c_char_p, c_int32, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from unbraid.errors import SettingError
 from unbraid.native.build import FOLDER, is_current, library_path
@@ -66,7 +66,7 @@ class NativeLibrary:
     """The functions of native.h for one instruction set."""
 
     file: CDLL
-    """The loaded file. `unbraid.native.mdx` finds the functions of mdx.h in it."""
+    """The loaded file. Other modules find the functions of mdx.h and roformer.h in it."""
     instructions: str
     weights_bytes: Callable[..., int]
     workspace_bytes: Callable[..., int]
@@ -125,9 +125,18 @@ def load_libraries(folder: Path = FOLDER) -> list[NativeLibrary]:
 
 def bind(library: CDLL, instructions: str) -> NativeLibrary:
     """Return the functions for one instruction set."""
+    return NativeLibrary(
+        library, instructions, **bind_functions(library, instructions, "htdemucs", SIGNATURES)
+    )
+
+
+def bind_functions(
+    library: CDLL, instructions: str, family: str, signatures: Mapping[str, tuple[Any, list[Any]]]
+) -> dict[str, Callable[..., int]]:
+    """Return the functions for a family of networks, with their result and argument types, by name."""
     functions = {}
-    for name, (result, arguments) in SIGNATURES.items():
-        function = getattr(library, f"htdemucs_{name}_{instructions}")
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, f"{family}_{name}_{instructions}")
         function.restype, function.argtypes = result, arguments
         functions[name] = function
-    return NativeLibrary(library, instructions, **functions)
+    return functions

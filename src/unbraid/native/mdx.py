@@ -10,7 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.native.library import DONE, MISSING_TENSOR, UNSUPPORTED_SIZES, WRONG_LENGTH, NativeLibrary
+from unbraid.native.library import (
+    DONE,
+    MISSING_TENSOR,
+    UNSUPPORTED_SIZES,
+    WRONG_LENGTH,
+    NativeLibrary,
+    bind_functions,
+)
 from unbraid.native.memory import aligned_bytes
 
 Floats = NDArray[np.float32]
@@ -70,7 +77,7 @@ class NativeMdx:
 
         Raises ValueError for sizes that the library doesn't support and tensors that don't fit them, and MemoryError.
         """
-        self._functions = {name: _function(library, name) for name in _SIGNATURES}
+        self._functions = _functions(library)
         self._sizes = sizes
         self._threads = threads
         self._active_threads = np.zeros(1, np.int32)
@@ -127,13 +134,11 @@ class NativeMdx:
 
 def is_supported(library: NativeLibrary, sizes: MdxSizes) -> bool:
     """Whether the library can compute a network of these sizes."""
-    return bool(_function(library, "weights_bytes")(sizes))
+    return bool(_functions(library)["weights_bytes"](sizes))
 
 
-def _function(library: NativeLibrary, name: str) -> Callable[..., int]:
-    function: Callable[..., int] = getattr(library.file, f"mdx_{name}_{library.instructions}")
-    function.restype, function.argtypes = _SIGNATURES[name]  # type: ignore[attr-defined]
-    return function
+def _functions(library: NativeLibrary) -> dict[str, Callable[..., int]]:
+    return bind_functions(library.file, library.instructions, "mdx", _SIGNATURES)
 
 
 def _check(result: int) -> None:

@@ -118,6 +118,28 @@ EACH(__m512, _mm512_rcp14_ps, (__m512 a), lane_reciprocal(a[i], 9))
 EACH(__m512i, _mm512_dpwssd_epi32, (__m512i sum, __m512i a, __m512i b),
      (int32_t)((uint32_t)sum[i] + (uint32_t)lane_products(a[i], b[i])))
 
+static inline __m128i _mm_loadu_si128(const __m128i* x) {
+    __m128i out;
+    memcpy(&out, x, sizeof out);
+    return out;
+}
+
+static inline __m256 _mm256_cvtph_ps(__m128i halves) {
+    uint16_t lanes[8];
+    memcpy(lanes, &halves, sizeof lanes);
+    __m256 out;
+    for (int i = 0; i < 8; i++) out[i] = _cvtsh_ss(lanes[i]);
+    return out;
+}
+
+static inline __m512 _mm512_cvtph_ps(__m256i halves) {
+    uint16_t lanes[16];
+    memcpy(lanes, &halves, sizeof lanes);
+    __m512 out;
+    for (int i = 0; i < 16; i++) out[i] = _cvtsh_ss(lanes[i]);
+    return out;
+}
+
 static inline __m256i _mm256_loadu_si256(const __m256i* x) {
     __m256i out;
     memcpy(&out, x, sizeof out);

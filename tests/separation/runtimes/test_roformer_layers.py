@@ -10,12 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from numpy.typing import NDArray
-from tests.models.roformer_files import BS, MEL, small_network
+from tests.models.roformer_files import BS, MEL, layers_by_definition, write_weights
 from tests.separation.conftest import level_db
 
-from unbraid.models.folder import WEIGHTS
 from unbraid.models.roformer import RoformerSizes, layout
 from unbraid.separation.runtimes import roformer_layers
 from unbraid.separation.runtimes.roformer_layers import TOKENS_AT_ONCE, Layers, group_size
@@ -39,26 +36,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def write_weights(folder: Path, sizes: RoformerSizes) -> Path:
-    """Write the seeded weights of a small network."""
-    state = small_network(sizes).state_dict()
-    path = folder / WEIGHTS
-    with path.open("wb") as file:
-        for place in layout(sizes):
-            file.seek(place.offset)
-            file.write(state[place.name].numpy().astype("<f2" if place.float16 else "<f4").tobytes())
-    return path
-
-
-def by_definition(sizes: RoformerSizes, tokens: NDArray[np.float32]) -> NDArray[np.float64]:
-    network = small_network(sizes).double()
-    x = torch.from_numpy(tokens).double().transpose(0, 1)[None]
-    for layer in network.layers:
-        x = layer(x, network._rotations)
-    result: NDArray[np.float64] = network.final_norm(x)[0].transpose(0, 1).numpy()
-    return result
-
-
 @pytest.mark.parametrize("tokens_at_once", [17_000, 300, 1])
 @pytest.mark.parametrize("sizes", [pytest.param(MEL, id="mel"), pytest.param(BS, id="bs")])
 def test_layers_in_parts_are_those_of_the_definition(
@@ -69,7 +46,7 @@ def test_layers_in_parts_are_those_of_the_definition(
     weights = StoredWeights(write_weights(tmp_path, sizes), layout(sizes))
     shape = (len(sizes.bands), sizes.frames, sizes.width)
     tokens = np.random.default_rng(0).standard_normal(shape, np.float32)
-    expected = by_definition(sizes, tokens)
+    expected = layers_by_definition(sizes, tokens)
     Layers(sizes, weights, threads=1).apply(tokens)
     assert level_db(tokens - expected, expected) < -120
 

@@ -6,7 +6,6 @@
 #define QUERY_BLOCK 48  // queries in a task
 #define KEY_BLOCK 384   // keys whose scores are computed in one step
 #define PANEL (2 * LANES)
-#define MAX_SIZE (MAX_WIDTH / HEADS)  // values of a key
 // Softmax weights are integers up to WEIGHT_ONE. Their products with values are added as integers over SUM_BLOCK
 // keys. No sum exceeds WEIGHT_ONE * sqrt(SUM_BLOCK) * VALUES_NORM = 2.144e9 < 2^31 (Cauchy-Schwarz).
 #define WEIGHT_ONE 32767.0f
@@ -15,30 +14,25 @@
 #define VALUES_NORM 8180.0f
 #define MASKED -1e30f
 
+static const float zeros[KEY_BLOCK], ones[KEY_BLOCK] = {[0 ... KEY_BLOCK - 1] = 1};
+
 _Static_assert(KEY_BLOCK % PANEL == 0 && KEY_BLOCK % SUM_BLOCK == 0, "blocks of keys have whole panels and sums");
-_Static_assert(MAX_SIZE % PANEL == 0, "gains of values are padded to whole panels");
+_Static_assert(MAX_HEAD_SIZE % PANEL == 0, "gains of values are padded to whole panels");
 // 8 is the square root of SUM_BLOCK.
 _Static_assert(SUM_BLOCK == 64 && (int64_t)WEIGHT_ONE * 8 * (int64_t)VALUES_NORM < INT32_MAX,
                "sums must not overflow");
-
-typedef struct {
-    int key_count, size;     // `size`: values of a key
-    int16_t *keys, *values;  // packed: all keys in panels, values in blocks of KEY_BLOCK
-    float key_gain, value_gains[MAX_SIZE];
-} Head;
-
-typedef struct {
-    const float *queries, *keys_values;
-    int count, width;
-    Head* heads;
-    float* out;
-    float zeros[KEY_BLOCK], ones[KEY_BLOCK];
-} Attention;
 
 static size_t packed_keys(int key_count, int size) { return (size_t)round_up(key_count, PANEL) * size; }
 
 static size_t packed_values(int key_count, int size) {
     return (size_t)round_up(key_count, PANEL) * round_up(size, PANEL);
+}
+
+Head allocate_head(Arena* arena, int key_count, int size) {
+    Head head = {.key_count = key_count, .size = size};
+    head.keys = arena_alloc(arena, packed_keys(key_count, size) * sizeof *head.keys);
+    head.values = arena_alloc(arena, packed_values(key_count, size) * sizeof *head.values);
+    return head;
 }
 
 static void pack_keys(Head* head, const float* keys, ptrdiff_t stride) {
@@ -47,7 +41,7 @@ static void pack_keys(Head* head, const float* keys, ptrdiff_t stride) {
     for (int i = 0; i < head->key_count; i++) update_peak(&peak, keys + i * stride, size, LONG_BLOCK);
     const float scale = scale_for(&peak, WEIGHTS_NORM);
     head->key_gain = 1 / scale;
-    int16_t key[MAX_SIZE];
+    int16_t key[MAX_HEAD_SIZE];
     memset(key, 0, sizeof key);
     for (int i = 0; i < round_up(head->key_count, PANEL); i++) {
         if (i < head->key_count)
@@ -78,7 +72,7 @@ static void pack_values(Head* head, const float* values, ptrdiff_t stride) {
     memset(head->values, 0, packed_values(head->key_count, size) * sizeof *head->values);
     for (int from = 0; from < head->key_count; from += KEY_BLOCK) {
         const int length = min_int(KEY_BLOCK, round_up(head->key_count - from, PANEL));
-        int16_t *block = head->values + (size_t)from * width, value[MAX_SIZE];
+        int16_t *block = head->values + (size_t)from * width, value[MAX_HEAD_SIZE];
         for (int i = 0; i < min_int(length, head->key_count - from); i++) {
             for (int d = 0; d < size; d += LANES)
                 store_int16(value + d,
@@ -115,25 +109,14 @@ static void softmax_step(float* scores, int length, int key_count, float* maximu
     *sum += sum_of_lanes(to_floats(sums));
 }
 
-static void pack_head(const void* context, int index, Arena* scratch) {
-    const Attention* work = context;
-    Head* head = &work->heads[index];
-    (void)scratch;
-    const float* keys = work->keys_values + index * head->size;
-    pack_keys(head, keys, 2 * work->width);
-    pack_values(head, keys + work->width, 2 * work->width);
+void pack_head(Head* head, const float* keys, const float* values, ptrdiff_t stride) {
+    pack_keys(head, keys, stride);
+    pack_values(head, values, stride);
 }
 
-static int query_blocks(int count) { return ceil_div(count, QUERY_BLOCK); }
-
-typedef struct {
-    int16_t *integers, *weights;
-    float *scores, *mixture;
-} BlockMemory;
-
-static BlockMemory block_memory(Arena* scratch, int size) {
+AttentionMemory attention_memory(Arena* scratch, int size) {
     const size_t mark = scratch->used;
-    BlockMemory memory = {.integers = arena_alloc(scratch, QUERY_BLOCK * size * sizeof *memory.integers)};
+    AttentionMemory memory = {.integers = arena_alloc(scratch, QUERY_BLOCK * size * sizeof *memory.integers)};
     memory.weights = arena_alloc(scratch, QUERY_BLOCK * KEY_BLOCK * sizeof *memory.weights);
     memory.scores = arena_floats(scratch, QUERY_BLOCK * KEY_BLOCK);
     memory.mixture = arena_floats(scratch, QUERY_BLOCK * round_up(size, PANEL));
@@ -141,26 +124,18 @@ static BlockMemory block_memory(Arena* scratch, int size) {
     return memory;
 }
 
-// Compute the outputs of a block of queries of one head.
-static void attend_block(const void* context, int index, Arena* scratch) {
-    const Attention* work = context;
-    const int width = work->width, size = width / HEADS, padded = round_up(size, PANEL);
-    const BlockMemory memory = block_memory(scratch, size);
-    int16_t *integers = memory.integers, *weights = memory.weights;
-    float *scores = memory.scores, *mixture = memory.mixture;
-    const int number = index / query_blocks(work->count),
-              from_query = index % query_blocks(work->count) * QUERY_BLOCK;
-    const int count = min_int(QUERY_BLOCK, work->count - from_query);
-    const Head* head = &work->heads[number];
-    const ptrdiff_t start = (ptrdiff_t)from_query * width + number * size;
-    const float* queries = work->queries + start;
-    float* out = work->out + start;
+// Compute the outputs of up to QUERY_BLOCK queries.
+static void attend_block(const Head* head, const float* queries, int count, ptrdiff_t stride, float* out,
+                         ptrdiff_t out_stride, const AttentionMemory* memory) {
+    const int size = head->size, padded = round_up(size, PANEL);
+    int16_t *integers = memory->integers, *weights = memory->weights;
+    float *scores = memory->scores, *mixture = memory->mixture;
     float gains[QUERY_BLOCK], maximum[QUERY_BLOCK], sums[QUERY_BLOCK];
     memset(mixture, 0, QUERY_BLOCK * padded * sizeof *mixture);
     for (int t = 0; t < count; t++) {
         // e^x is computed as 2^(x log2(e)).
-        gains[t] = quantise_row(queries + (ptrdiff_t)t * width, size, LONG_BLOCK, integers + t * size) *
-                   head->key_gain * LOG2_E / sqrtf(size);
+        gains[t] = quantise_row(queries + t * stride, size, LONG_BLOCK, integers + t * size) * head->key_gain *
+                   LOG2_E / sqrtf(size);
         maximum[t] = MASKED;
         // Integer weights can't be NaN, so the sum is: if the query or a key is NaN or infinite, its gain is too.
         sums[t] = 0 * gains[t];
@@ -169,8 +144,8 @@ static void attend_block(const void* context, int index, Arena* scratch) {
         const int key_count = min_int(KEY_BLOCK, head->key_count - from), length = round_up(key_count, PANEL);
         const Matrix keys = {
             .values = head->keys + (size_t)from * size,
-            .gains = work->ones,
-            .offsets = work->zeros,
+            .gains = ones,
+            .offsets = zeros,
             .depth = size,
             .outputs = length,
             .panels = length / PANEL,
@@ -186,7 +161,7 @@ static void attend_block(const void* context, int index, Arena* scratch) {
         const Matrix values = {
             .values = head->values + (size_t)from * padded,
             .gains = head->value_gains,
-            .offsets = work->zeros,
+            .offsets = zeros,
             .depth = length,
             .outputs = size,
             .panels = padded / PANEL,
@@ -200,9 +175,42 @@ static void attend_block(const void* context, int index, Arena* scratch) {
     for (int t = 0; t < count; t++) {
         // NaN if a score was infinite.
         const Floats scale = splat(WEIGHT_ONE / sums[t] + 0 * maximum[t]);
-        for (int d = 0; d < size; d += LANES)
-            store(out + (ptrdiff_t)t * width + d, load(mixture + t * padded + d) * scale);
+        for (int d = 0; d < size; d += LANES) store(out + t * out_stride + d, load(mixture + t * padded + d) * scale);
     }
+}
+
+void attend_head(const Head* head, const float* queries, int count, ptrdiff_t stride, float* out,
+                 ptrdiff_t out_stride, const AttentionMemory* memory) {
+    for (int from = 0; from < count; from += QUERY_BLOCK)
+        attend_block(head, queries + from * stride, min_int(QUERY_BLOCK, count - from), stride,
+                     out + from * out_stride, out_stride, memory);
+}
+
+typedef struct {
+    const float *queries, *keys_values;
+    int count, width;
+    Head* heads;
+    float* out;
+} Attention;
+
+static void pack_task(const void* context, int index, Arena* scratch) {
+    const Attention* work = context;
+    (void)scratch;
+    const float* keys = work->keys_values + index * work->heads[index].size;
+    pack_head(&work->heads[index], keys, keys + work->width, 2 * work->width);
+}
+
+static int query_blocks(int count) { return ceil_div(count, QUERY_BLOCK); }
+
+// Compute the outputs of a block of queries of one head.
+static void attend_task(const void* context, int index, Arena* scratch) {
+    const Attention* work = context;
+    const int width = work->width, size = width / HEADS, number = index / query_blocks(work->count),
+              from = index % query_blocks(work->count) * QUERY_BLOCK;
+    const AttentionMemory memory = attention_memory(scratch, size);
+    const ptrdiff_t start = (ptrdiff_t)from * width + number * size;
+    attend_block(&work->heads[number], work->queries + start, min_int(QUERY_BLOCK, work->count - from), width,
+                 work->out + start, width, &memory);
 }
 
 void attend(const float* queries, int count, const float* keys_values, int key_count, int width, float* out,
@@ -210,16 +218,11 @@ void attend(const float* queries, int count, const float* keys_values, int key_c
     const size_t mark = pool->arena.used;
     const int size = width / HEADS;
     Head heads[HEADS];
-    Attention work = {
+    const Attention work = {
         .queries = queries, .keys_values = keys_values, .count = count, .width = width, .heads = heads, .out = out};
-    for (int i = 0; i < KEY_BLOCK; i++) work.ones[i] = 1;
-    for (int h = 0; h < HEADS; h++) {
-        heads[h] = (Head){.key_count = key_count, .size = size};
-        heads[h].keys = arena_alloc(&pool->arena, packed_keys(key_count, size) * sizeof *heads[h].keys);
-        heads[h].values = arena_alloc(&pool->arena, packed_values(key_count, size) * sizeof *heads[h].values);
-    }
-    block_memory(&pool->scratch[0], size);
-    parallel_for(pool, pack_head, &work, HEADS);
-    parallel_for(pool, attend_block, &work, HEADS * query_blocks(count));
+    for (int h = 0; h < HEADS; h++) heads[h] = allocate_head(&pool->arena, key_count, size);
+    attention_memory(&pool->scratch[0], size);
+    parallel_for(pool, pack_task, &work, HEADS);
+    parallel_for(pool, attend_task, &work, HEADS * query_blocks(count));
     pool->arena.used = mark;
 }

@@ -292,8 +292,6 @@ static void plan_memory(const HTDemucsSizes* sizes, const Network* network, size
     *arena = pool.arena.peak, *scratch = pool.scratch[0].peak;
 }
 
-static int clamp_threads(int threads) { return threads < 1 ? 1 : min_int(threads, MAX_THREADS); }
-
 static bool between(int value, int least, int most) { return least <= value && value <= most; }
 
 // Whether the sizes fit into the arrays of all layers.

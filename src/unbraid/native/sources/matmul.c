@@ -93,6 +93,7 @@ INLINE void apply_epilogue(Floats sums[TILE_ROWS][2], const Matrix* matrix, cons
             Floats y = multiply_add(sums[r][v], gain[v], offset[v]);
             if (result->epilogue == ADD) y = y + load_first(out, lanes);
             if (result->epilogue == GELU) y = gelu(y);
+            if (result->epilogue == TANH) y = hyperbolic_tangent(y);
             store_first(out, lanes, y);
         }
     }

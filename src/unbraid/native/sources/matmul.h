@@ -54,6 +54,7 @@ typedef enum {
     GELU,       // gelu(y)
     GATE,       // the first half of a panel's outputs * sigmoid(the other half) + extra
     ADD_GATED,  // result + the gated outputs
+    TANH,       // tanh(y)
 } Epilogue;
 
 typedef struct {

@@ -212,8 +212,6 @@ static void run_network(const Network* network, const MdxSizes* sizes, const Pla
     enter_stage(pool, MDX_READING);
 }
 
-static int clamp_threads(int threads) { return threads < 1 ? 1 : min_int(threads, MAX_THREADS); }
-
 uint64_t mdx_weights_bytes(const MdxSizes* sizes) {
     if (!supported(sizes)) return 0;
     Reader reader = {0};

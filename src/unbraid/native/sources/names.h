@@ -41,6 +41,11 @@
 
 // Layers
 #define attend NAME(attend)
+#define allocate_head NAME(allocate_head)
+#define pack_head NAME(pack_head)
+#define attention_memory NAME(attention_memory)
+#define attend_head NAME(attend_head)
+#define balance_channels NAME(balance_channels)
 #define make_transformer NAME(make_transformer)
 #define transform NAME(transform)
 #define make_residual NAME(make_residual)
@@ -54,6 +59,16 @@
 #define encode_waveform NAME(encode_waveform)
 #define make_waveform_decoder NAME(make_waveform_decoder)
 #define decode_waveform NAME(decode_waveform)
+
+// linear.h
+#define linear_workspace_bytes NAME(linear_workspace_bytes)
+#define linear_run NAME(linear_run)
+
+// roformer.h
+#define roformer_weights_bytes NAME(roformer_weights_bytes)
+#define roformer_workspace_bytes NAME(roformer_workspace_bytes)
+#define roformer_pack NAME(roformer_pack)
+#define roformer_run NAME(roformer_run)
 
 // mdx.h
 #define mdx_weights_bytes NAME(mdx_weights_bytes)

@@ -27,6 +27,10 @@ static const uint16_t* weight_at(const uint16_t* weights, const WeightLayout* la
 
 // Read a row of weights in the order of the matrix.
 static void read_row(const uint16_t* row, const WeightLayout* layout, float* out) {
+    if (layout->k0 == layout->depth && layout->k0_step == 1 && layout->depth % LANES == 0) {
+        for (int k = 0; k < layout->depth; k += LANES) store(out + k, load_halves(row + k));
+        return;
+    }
     for (int k2 = 0; k2 < layout->depth / (layout->k0 * layout->k1); k2++)
         for (int k1 = 0; k1 < layout->k1; k1++) {
             const uint16_t* from = row + k2 * layout->k2_step + k1 * layout->k1_step;
@@ -66,8 +70,11 @@ void pack_matrix(Matrix* matrix, const uint16_t* weights, const WeightLayout* la
             }
         const float scale = scale_for(&peak, WEIGHTS_NORM);
         gains[column] = gain / scale;
-        for (int k = 0; k < depth; k++)
-            ((int16_t*)panel)[((size_t)(k / 2) * width + panel_column) * 2 + k % 2] = (int16_t)lrintf(row[k] * scale);
+        int16_t integers[MAX_DEPTH];
+        quantise(row, depth, scale, integers);
+        for (int k = 0; k < depth; k += 2)
+            memcpy((int16_t*)panel + ((size_t)(k / 2) * width + panel_column) * 2, integers + k,
+                   2 * sizeof *integers);
     }
     matrix->values = values, matrix->gains = gains, matrix->offsets = offsets;
     matrix->depth = depth, matrix->outputs = layout->outputs, matrix->panels = columns / width;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "arena.h"
+#include "arithmetic.h"
 
 #define MAX_THREADS 32
 
@@ -36,6 +37,9 @@ typedef struct {
     const void* context;
     int count;
 } ThreadPool;
+
+// The number of threads that a pool starts of those that a caller asks for.
+static inline int clamp_threads(int threads) { return threads < 1 ? 1 : min_int(threads, MAX_THREADS); }
 
 // Start up to `threads` - 1 workers; threads <= MAX_THREADS. All fields except arenas, `active` and `seconds` must
 // be zero.

@@ -3,9 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "balance.h"
+
 #define EPSILON 1e-5
 #define MAX_PERIOD 10000.0f
-#define MAX_EXPONENT 16.0f  // of a factor of balance_channels
 
 _Static_assert(4 * MAX_WIDTH <= MAX_DEPTH, "pack_matrix reads rows of the widest layer");
 
@@ -15,42 +16,13 @@ static Norm make_norm(Builder* builder, const char* prefix, const char* name, in
     return (Norm){gains, floats_from(builder, full.text, "bias", width)};
 }
 
-// Balance a normalisation with the weights (rows, width) of the matrices that read it: multiply its gains and offsets
-// by powers of two, and set `input_gains` to their reciprocals, for the weights. The products stay the same.
-//
-// The integers of a row share one scale, so a channel with large weights would leave few bits to the others. The
-// rounding errors grow with the product of the norms of activations and weights. Factors of sqrt(weight / activation)
-// minimise it (Cauchy-Schwarz), where a weight is the root mean square of a channel, and an activation too: the
-// normalisation makes it about sqrt(gain^2 + offset^2).
-static void balance_channels(const Norm* norm, const uint16_t* weights, int rows, int width, float* input_gains) {
-    float squares[MAX_WIDTH] = {0}, exponents[MAX_WIDTH], sum = 0;
-    int finite = 0;
-    for (int n = 0; n < rows; n++)
-        for (int i = 0; i < width; i++) {
-            const float weight = half_to_float(weights[(size_t)n * width + i]);
-            squares[i] += weight * weight;
-        }
-    for (int i = 0; i < width; i++) {
-        const float gain = norm->gains[i], offset = norm->offsets[i];
-        exponents[i] = 0.25f * (log2f(squares[i] / (float)rows) - log2f(gain * gain + offset * offset));
-        if (isfinite(exponents[i])) sum += exponents[i], finite++;
-    }
-    // Only ratios matter. Relative to the mean, channels of ordinary weights have a factor of 1.
-    const float mean = finite ? sum / (float)finite : 0;
-    for (int i = 0; i < width; i++) {
-        const float exponent = fmaxf(-MAX_EXPONENT, fminf(MAX_EXPONENT, roundf(exponents[i] - mean)));
-        const float factor = exp2f(isnan(exponents[i]) ? 0 : exponent);
-        ((float*)norm->gains)[i] *= factor, ((float*)norm->offsets)[i] *= factor;
-        input_gains[i] = 1 / factor;
-    }
-}
-
 // A normalisation, balanced with rows of a tensor (tensor_rows, width) that read it.
 static Norm make_balanced_norm(Builder* builder, const char* prefix, const char* name, const uint16_t* weights,
                                int rows, int width, float* input_gains) {
     const Norm norm = make_norm(builder, prefix, name, width);
     for (int i = 0; i < width; i++) input_gains[i] = 1;
-    if (norm.gains && !builder->error) balance_channels(&norm, weights, rows, width, input_gains);
+    if (norm.gains && !builder->error)
+        balance_channels((float*)norm.gains, (float*)norm.offsets, weights, rows, width, input_gains);
     return norm;
 }
 

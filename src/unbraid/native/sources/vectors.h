@@ -40,6 +40,9 @@ static inline void store(float* x, Floats values) { _mm512_storeu_ps(x, values);
 // Mask of the first `count` lanes, 0 to 16.
 static inline __mmask16 first_lanes(int count) { return (__mmask16)((1u << count) - 1); }
 
+// Load float16 values.
+static inline Floats load_halves(const uint16_t* x) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)x)); }
+
 // Load the first `count` lanes; the others are 0.
 static inline Floats load_first(const float* x, int count) { return _mm512_maskz_loadu_ps(first_lanes(count), x); }
 
@@ -148,6 +151,9 @@ static inline Floats splat(float x) { return _mm256_set1_ps(x); }
 static inline Floats load(const float* x) { return _mm256_loadu_ps(x); }
 
 static inline void store(float* x, Floats values) { _mm256_storeu_ps(x, values); }
+
+// Load float16 values.
+static inline Floats load_halves(const uint16_t* x) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)x)); }
 
 // Mask of the first `count` lanes, 0 to 8.
 static inline Integers first_lanes(int count) {
@@ -314,6 +320,9 @@ static inline Floats sigmoid(Floats x) {
     x = larger(splat(-80.0f), smaller(splat(80.0f), x));
     return reciprocal(power_of_two(x * splat(-LOG2_E)) + splat(1.0f));
 }
+
+// The error is at most 1e-6, and that of sigmoid relative to results close to 1.
+static inline Floats hyperbolic_tangent(Floats x) { return multiply_add(splat(2.0f), sigmoid(x + x), splat(-1.0f)); }
 
 // x * P(X < x) for a standard normal X. Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26; the
 // error of erf is at most 1.5e-7.

@@ -17,7 +17,7 @@ from unbraid.audio.arrays import Floats
 from unbraid.files.atomic import atomic_write
 from unbraid.models import Model
 from unbraid.models.cache import cache_folder
-from unbraid.models.folder import DESCRIPTION, MIXTURE, SPECTRA, WAVEFORMS
+from unbraid.models.folder import DESCRIPTION, MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS
 from unbraid.native.build import library_path, library_stamp
 from unbraid.native.library import native_library
 from unbraid.separation.spectral import Spectral
@@ -28,6 +28,13 @@ LIMIT_DB = -60.0
 # RMS of a segment that is loud enough for a check, relative to the song's deviation, by which the mixture is divided.
 # Every song of a segment or more has such a segment.
 LOUD = 0.5
+
+# The same for networks that read only the spectrum, of a song that isn't divided: -46 dB of full scale. Such networks
+# normalise each band, so the level has little effect on their errors.
+LOUD_SPECTRUM = 0.005
+
+# Mean square of the window of `Spectral`.
+_WINDOW = 0.375
 
 
 class AccuracyRecord:
@@ -60,21 +67,34 @@ def is_exact(error_db: float) -> bool:
     return error_db <= LIMIT_DB  # false for NaN
 
 
-def is_loud(mixture: Floats) -> bool:
-    """Whether a segment, divided by the song's deviation, is loud enough for a check, and finite."""
-    return bool(LOUD <= np.sqrt(np.mean(np.square(mixture, dtype=np.float64))) < np.inf)
+def is_loud(model: Model, inputs: Mapping[str, Floats]) -> bool:
+    """Whether a segment is loud enough for a check, and finite."""
+    if MIXTURE in inputs:
+        return bool(LOUD <= np.sqrt(np.mean(np.square(inputs[MIXTURE], dtype=np.float64))) < np.inf)
+    assert model.n_fft
+    # Parseval's theorem. A spectrum has one half of the bins.
+    bins = inputs[SPECTRUM].shape[-3]
+    energy = 2 * np.square(inputs[SPECTRUM], dtype=np.float64).sum() * bins / (inputs[SPECTRUM].size / 2)
+    return bool(LOUD_SPECTRUM <= np.sqrt(energy / (_WINDOW * model.n_fft)) < np.inf)
 
 
 def error_db(
     model: Model, inputs: Mapping[str, Floats], outputs: Mapping[str, Floats], exact: Mapping[str, Floats]
 ) -> float:
     """Return the error of the worst stem, relative to the level of the mixture, in dB."""
+    if MIXTURE not in inputs:
+        return _ratio_db(outputs[SPECTRA][0] - exact[SPECTRA][0], inputs[SPECTRUM])
     mixture = inputs[MIXTURE][0]
     stems = outputs[WAVEFORMS][0] - exact[WAVEFORMS][0]
     assert model.n_fft and model.hop
     spectral = Spectral(model.n_fft, model.hop, model.edges)
     for stem, one, other in zip(stems, outputs[SPECTRA][0], exact[SPECTRA][0], strict=True):
         spectral.add_inverse(one - other, mixture.shape[-1], stem)
+    return _ratio_db(stems, mixture)
+
+
+def _ratio_db(errors: Floats, mixture: Floats) -> float:
+    """Return the energy of the worst stem's error relative to that of the mixture, in dB."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        energy = np.square(stems, dtype=np.float64).sum(axis=(1, 2)).max()
+        energy = max(np.square(error, dtype=np.float64).sum() for error in errors)
         return float(10 * np.log10(energy / np.square(mixture, dtype=np.float64).sum()))

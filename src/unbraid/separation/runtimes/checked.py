@@ -14,8 +14,9 @@ from threading import Lock
 import numpy as np
 
 from unbraid.audio.arrays import Floats
-from unbraid.models import Model
-from unbraid.models.folder import MIXTURE
+from unbraid.models import Model, load_model_folder
+from unbraid.models.folder import GRAPH
+from unbraid.models.roformer import read_sizes
 from unbraid.separation.runtimes.accuracy import AccuracyRecord, error_db, is_exact, is_loud
 from unbraid.separation.runtimes.base import Runtime
 
@@ -68,7 +69,7 @@ class CheckedRuntime:
     @contextmanager
     def run(self, inputs: Mapping[str, Floats]) -> Iterator[Mapping[str, Floats]]:
         """See `Runtime.run`."""
-        if not self._checked and is_loud(inputs[MIXTURE]):
+        if not self._checked and is_loud(self._model, inputs):
             with self._lock:
                 if not self._checked:
                     self._check(inputs)
@@ -104,7 +105,7 @@ def compute_floats(model: Model, inputs: Mapping[str, Floats], threads: int) -> 
     with tempfile.TemporaryDirectory() as folder:
         save_arrays(Path(folder, INPUTS), inputs)
         done = subprocess.run(
-            [*(sys.executable, *isolated, "-m", __name__), str(model.graph), folder, str(threads)],
+            [*(sys.executable, *isolated, "-m", __name__), str(model.folder), folder, str(threads)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -133,16 +134,22 @@ def load_arrays(folder: Path) -> dict[str, Floats]:
     return {path.stem: np.load(path) for path in folder.glob("*.npy")}
 
 
-def main(graph: str, folder: str, threads: str) -> None:
+def main(model_folder: str, folder: str, threads: str) -> None:
     """Compute the inputs in `folder`, and write the outputs there."""
-    from unbraid.separation.runtimes.openvino import OpenVinoRuntime
-
     inputs = load_arrays(Path(folder, INPUTS))
-    runtime = OpenVinoRuntime(
-        Path(graph), {name: value.shape for name, value in inputs.items()}, threads=int(threads), jobs=1
-    )
-    with runtime.run(inputs) as outputs:
+    with _load_floats(Path(model_folder), inputs, int(threads)).run(inputs) as outputs:
         save_arrays(Path(folder, OUTPUTS), outputs)
+
+
+def _load_floats(folder: Path, inputs: Mapping[str, Floats], threads: int) -> Runtime:
+    """Load the network of a model folder with OpenVINO."""
+    from unbraid.separation.runtimes.openvino import OpenVinoRuntime
+    from unbraid.separation.runtimes.roformer import RoformerRuntime
+
+    shapes = {name: value.shape for name, value in inputs.items()}
+    if sizes := read_sizes(folder):
+        return RoformerRuntime(load_model_folder(folder), sizes, shapes, threads=threads, jobs=1)
+    return OpenVinoRuntime(folder / GRAPH, shapes, threads=threads, jobs=1)
 
 
 if __name__ == "__main__":

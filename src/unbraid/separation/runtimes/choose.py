@@ -9,6 +9,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from unbraid.errors import ModelError, SettingError
 from unbraid.models import Model
 from unbraid.models.architectures import BY_CLASS
 from unbraid.models.folder import DESCRIPTION, read_network
-from unbraid.models.roformer import read_sizes
+from unbraid.models.roformer import RoformerSizes, read_sizes
 from unbraid.models.templates import default_segment, template_of
 from unbraid.separation.runtimes.base import GpuOutOfMemory, Runtime
 
@@ -103,16 +104,7 @@ class RuntimeLoader:
         if layers := native_layers(model):
             return NativeMdxRuntime(layers, threads=threads, jobs=self._jobs or self._cpu_jobs(model))
         if sizes := read_sizes(model.folder):
-            from unbraid.separation.runtimes.roformer import RoformerRuntime
-
-            return RoformerRuntime(
-                model,
-                sizes,
-                shapes,
-                threads=threads,
-                # A segment keeps all cores busy, and takes half a gigabyte.
-                jobs=self._jobs or 1,
-            )
+            return self._roformer(model, sizes, shapes, threads)
         return self._openvino(model, shapes, threads, cache_compiled)
 
     def _native(
@@ -126,25 +118,54 @@ class RuntimeLoader:
             if is_outdated(model):
                 self._tell(OUTDATED)
             return None
+        jobs = self._jobs or self._cpu_jobs(model)
+        return self._checked(
+            model,
+            threads,
+            load_native=lambda: NativeRuntime(model, template, shapes, threads=threads, jobs=jobs),
+            load_floats=lambda: self._openvino(model, shapes, threads, cache_compiled),
+        )
+
+    def _roformer(
+        self, model: Model, sizes: RoformerSizes, shapes: Mapping[str, Sequence[int]], threads: int
+    ) -> Runtime:
+        from unbraid.native.library import is_outdated
+        from unbraid.separation.runtimes.native import OUTDATED
+        from unbraid.separation.runtimes.native_roformer import library_for
+        from unbraid.separation.runtimes.roformer import RoformerRuntime
+
+        # A segment keeps all cores busy, and takes half a gigabyte.
+        load = partial(RoformerRuntime, model, sizes, shapes, threads=threads, jobs=self._jobs or 1)
+        library = library_for(sizes)
+        if library is None:
+            if is_outdated():
+                self._tell(OUTDATED)
+            return load()
+        return self._checked(
+            model, threads, load_native=lambda: load(library=library), load_floats=lambda: load()
+        )
+
+    def _checked(
+        self,
+        model: Model,
+        threads: int,
+        *,
+        load_native: Callable[[], Runtime],
+        load_floats: Callable[[], Runtime],
+    ) -> Runtime:
+        """Load a network with the native library, which is checked once, or with OpenVINO if it isn't exact enough."""
         from unbraid.separation.runtimes.accuracy import AccuracyRecord, is_exact
         from unbraid.separation.runtimes.checked import CheckedRuntime, inexact_line
 
         record = AccuracyRecord(model)
         error_db = record.read()
-        if error_db is not None and not is_exact(error_db):
-            self._tell(inexact_line(model, error_db))
-            return None
-        jobs = self._jobs or self._cpu_jobs(model)
-        native = NativeRuntime(model, template, shapes, threads=threads, jobs=jobs)
         if error_db is not None:
-            return native
+            if is_exact(error_db):
+                return load_native()
+            self._tell(inexact_line(model, error_db))
+            return load_floats()
         return CheckedRuntime(
-            native,
-            model,
-            record,
-            threads=threads,
-            load_floats=lambda: self._openvino(model, shapes, threads, cache_compiled),
-            notice=self._tell,
+            load_native(), model, record, threads=threads, load_floats=load_floats, notice=self._tell
         )
 
     def _tell(self, line: str) -> None:
