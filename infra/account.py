@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    ProfileNotFound,
-)
+from botocore.exceptions import ClientError
 
 from infra.console import Stopped
 from infra.settings import STACK, page_name
+from unbraid.aws.credentials import open_session
+from unbraid.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import boto3
 
 BOOTSTRAPPED = "/cdk-bootstrap/hnb659fds/version"
 """Parameter in which `cdk bootstrap` records its version (default qualifier)."""
@@ -38,24 +35,9 @@ class Account:
     def opened(cls, name: str = STACK) -> Account:
         """Open the account that the environment, the profile or the AWS configuration names. Raises Stopped."""
         try:
-            # boto3 reads only AWS_DEFAULT_REGION; AWS's other tools, and the CDK, read AWS_REGION first.
-            session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
-            if session.region_name is None:
-                raise Stopped("No AWS region is set. Set AWS_REGION, for example to eu-central-1.")
-            number = session.client("sts").get_caller_identity()["Account"]
-        except ProfileNotFound as error:
-            raise Stopped(f"{error}. Set AWS_PROFILE to one of `aws configure list-profiles`.") from None
-        except NoCredentialsError:
-            raise Stopped(
-                "No AWS credentials were found. Run `aws configure sso` or `aws configure`, "
-                "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-            ) from None
-        except ClientError as error:
-            raise Stopped(
-                f"AWS refuses the credentials ({code(error)}). Sign in again with `aws sso login`."
-            ) from None
-        except BotoCoreError as error:
-            raise Stopped(f"AWS can't be reached: {error}. Check the network.") from None
+            session, number = open_session()
+        except SettingError as error:
+            raise Stopped(error.message) from None
         return cls(session, number, session.region_name, name)
 
     def client(self, service: str) -> Any:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from infra.cpu_memory import LEAST_MB, MOST_MB
 from infra.models import DEFAULTS, known
+from unbraid.aws.prices import USD_PER_HOUR
 
 STACK = "unbraid"
 """Name of the stack by default. `infra.names` derives the names of its resources from the name that is set."""
@@ -22,14 +23,6 @@ FOLDER = Path(__file__).parent
 NO_PAGE = "https://page.invalid"
 """Origin while there is no page. No browser can open it (RFC 2606), so no page may call."""
 
-USD_PER_HOUR = {
-    "ml.g4dn.xlarge": 0.736,
-    "ml.g5.xlarge": 1.408,
-    "ml.g6.xlarge": 1.127,
-    "ml.c7i.xlarge": 0.214,
-    "ml.c7i.2xlarge": 0.428,
-}
-"""Prices of instances in N. Virginia, those of benchmarks/cost_prices.py."""
 USD_PER_GB_HOUR, USD_PER_DISK_GB_HOUR = 1.66667e-5 * 3600, 3.09e-8 * 3600
 """Prices of the memory of a function with an x86 processor, and of its disk."""
 

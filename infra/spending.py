@@ -18,7 +18,8 @@ from infra.function import Function
 from infra.nag import acknowledged
 from infra.names import stack_name
 from infra.rights import Rights, allow, named
-from infra.settings import USD_PER_DISK_GB_HOUR, USD_PER_GB_HOUR, USD_PER_HOUR, Settings
+from infra.settings import USD_PER_DISK_GB_HOUR, USD_PER_GB_HOUR, Settings
+from unbraid.aws.prices import USD_PER_HOUR
 from unbraid.aws.rollout import ALIAS
 from unbraid.aws.spending import ITEM
 

@@ -20,7 +20,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
-import infra.account
 import pytest
 from botocore.stub import Stubber
 from infra.account import Account
@@ -28,6 +27,7 @@ from infra.quotas import BUILDS, instances
 from infra.settings import NO_PAGE, Settings
 
 from infra import builds, cdk_cli, deploy, page, settings
+from unbraid.aws import credentials
 from unbraid.cli import deploy as cli
 
 CONTENT = "0f1e2d3c4b5a6978"
@@ -90,7 +90,7 @@ class Terminal:
             return opened(service, account.region) if stub is None else stub.client
 
         patch.setattr(Account, "client", client)
-        patch.setattr(infra.account, "boto3", SimpleNamespace(Session=session))
+        patch.setattr(credentials, "boto3", SimpleNamespace(Session=session))
         patch.setattr(settings, "FOLDER", folder)
         patch.setattr(deploy, "ASSEMBLY", folder / "assembly")
         patch.setattr(deploy, "assemble", self._assemble)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import boto3
-import infra.account
 import infra.app
 import pytest
 import urllib3
@@ -17,6 +16,8 @@ from infra.sources import ROOT
 from tests.infra.terminal import CONTENT, Terminal
 from tests.infra.test_redrive import SONG, Queues
 from tests.simulators.moto_server import OTHERS, aws, moto_url
+
+from unbraid.aws import credentials
 
 __all__ = ["aws", "moto_url"]
 
@@ -68,7 +69,7 @@ def no_region(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> str:
     found = ""
     for names in (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), ("AWS_REGION", "AWS_DEFAULT_REGION")):
         with monkeypatch.context() as patch:
-            patch.setattr(infra.account, "boto3", boto3)
+            patch.setattr(credentials, "boto3", boto3)
             patch.setattr(boto3, "DEFAULT_SESSION", None)
             for name in (*OTHERS, *names):
                 patch.delenv(name, raising=False)

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from infra.settings import USD_PER_DISK_GB_HOUR, USD_PER_GB_HOUR, USD_PER_HOUR
+from infra.settings import USD_PER_DISK_GB_HOUR, USD_PER_GB_HOUR
 from infra.sources import ROOT
 from tests.infra.template_queries import (
     Template,
@@ -23,6 +23,7 @@ from tests.infra.template_queries import (
 
 from unbraid.aws import handlers
 from unbraid.aws.email import NOT_SENT
+from unbraid.aws.prices import USD_PER_BUILD_MINUTE, USD_PER_HOUR
 from unbraid.aws.settings import PREFIX
 from unbraid.aws.settings import Settings as AwsSettings
 
@@ -146,6 +147,7 @@ def test_the_limit_counts_with_the_prices_of_the_cost_model() -> None:
     prices = import_module("cost_prices").PRICES
     sys.path.remove(folder)
     assert {name: prices[name].usd for name in USD_PER_HOUR} == USD_PER_HOUR
+    assert prices["CodeBuild"].usd == USD_PER_BUILD_MINUTE
     assert pytest.approx(prices["Lambda x86"].usd * 3600) == USD_PER_GB_HOUR
     assert pytest.approx(prices["Lambda disk"].usd * 3600) == USD_PER_DISK_GB_HOUR
 
