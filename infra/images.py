@@ -16,9 +16,12 @@ from infra.log_groups import log_group
 from infra.nag import acknowledged, explained
 from infra.names import stack_name
 from infra.rights import allow, named
+from unbraid.aws.training.names import IMAGE_PREFIX
 
 COMPUTE = "BUILD_GENERAL1_LARGE"
 """8 processors, 15 GB, 128 GB of disk, paid per minute of building."""
+TRAINING_DAYS = 30
+"""Lifetime of an image for training that is kept for the next one."""
 
 
 class Images(Construct):
@@ -46,7 +49,14 @@ class Images(Construct):
                     description="unfinished uploads",
                     tag_status=ecr.TagStatus.UNTAGGED,
                     max_image_age=Duration.days(1),
-                )
+                ),
+                # Never the tag of an image that separates songs.
+                ecr.LifecycleRule(
+                    description="images for training that were kept",
+                    tag_status=ecr.TagStatus.TAGGED,
+                    tag_prefix_list=[IMAGE_PREFIX],
+                    max_image_age=Duration.days(TRAINING_DAYS),
+                ),
             ],
         )
         self.tag = tag

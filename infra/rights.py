@@ -74,16 +74,20 @@ class Rights:
     def explain(self, stack: Stack) -> None:
         """Explain to cdk-nag why ARNs of files end in `*`."""
         bucket = stack.get_logical_id(self.storage.bucket.node.default_child)  # type: ignore[arg-type]
-        for prefix in ("inputs", "outputs", "kept", "requests", "answers"):
+        for prefix in ("inputs", "outputs", "kept", "requests", "answers", "training"):
             acknowledged(
                 stack,
                 f"AwsSolutions-IAM5[Resource::<{bucket}.Arn>/{prefix}/*]",
-                "Files of sessions, whose ids are random.",
+                "Files of sessions and trainings, whose ids are random.",
             )
 
-    def list_files(self) -> iam.PolicyStatement:
-        """Allow listing keys. Without it, S3 answers 403 instead of 404 for a missing file."""
-        return allow(["s3:ListBucket"], self.storage.bucket.bucket_arn)
+    def list_files(self, keys: str | None = None) -> iam.PolicyStatement:
+        """Allow listing keys. Without it, S3 answers 403 instead of 404 for a missing file.
+
+        `keys`: pattern of those that may be listed; None: all.
+        """
+        conditions = {} if keys is None else {"StringLike": {"s3:prefix": keys}}
+        return allow(["s3:ListBucket"], self.storage.bucket.bucket_arn, **conditions)
 
 
 def named(service: str, resource: str) -> str:

@@ -36,6 +36,7 @@ from infra.signin import SignIn
 from infra.socket_api import SocketApi
 from infra.spending import SpendingLimit
 from infra.storage import Storage
+from infra.training import Training
 
 API_HOST, SOCKET_HOST = "api-host", "socket-host"
 """Exports of the stack after its name, which the page's stack imports."""
@@ -93,6 +94,7 @@ class UnbraidStack(Stack):
             f"{content}-{settings.compute}",
             names(settings.image_models),
         )
+        training = Training(self, "Training", images, rights)
         environment = {
             "UNBRAID_BUCKET": storage.bucket.bucket_name,
             "UNBRAID_TABLE": storage.sessions.table_name,
@@ -199,6 +201,7 @@ class UnbraidStack(Stack):
             Repository=images.repository.repository_name,
             Build=images.project.ref,
             WantedImage=images.tag,
+            TrainingRole=training.role.role_arn,
         )
         for export, host in ((API_HOST, http.domain), (SOCKET_HOST, sockets.domain)):
             CfnOutput(self, f"Export{export}", value=host, export_name=f"{settings.name}-{export}")

@@ -12,11 +12,14 @@ from constructs import Construct
 from infra.buckets import private_bucket
 from infra.nag import explained
 from infra.names import bucket_name
+from unbraid.aws.training.names import FOLDER
 from unbraid.jobs.limits import DAY, Limits
 
 # The sweeper deletes expired files. The bucket's lifecycle rules, which count whole days from writing, are the safety
 # net: a day until the song is started, results_s after its end, and two days in which it may wait.
 KEPT_DAYS = math.ceil((Limits().upload_s + Limits().results_s) / DAY) + 2
+TRAINING_DAYS = 7
+"""Lifetime of the songs of a training, which the command deletes at its end. No training takes longer."""
 PASSING_DAYS = 2
 """Lifetime of the endpoint's own requests and answers, which expire after six hours."""
 
@@ -56,6 +59,7 @@ class Storage(Construct):
                         ("outputs", KEPT_DAYS),
                         ("requests", PASSING_DAYS),
                         ("answers", PASSING_DAYS),
+                        (FOLDER, TRAINING_DAYS),
                     )
                 ),
             ],

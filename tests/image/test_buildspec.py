@@ -61,7 +61,7 @@ PROJECT = {
     "IMAGE_TAG": "new",
     "STACK": "unbraid",
 }
-TAGS = "failed\told\tnew\tolder"
+TAGS = "failed\told\tnew\tolder\ttraining-new"
 """Images in the repository, as the command line prints them."""
 CODEBUILD_VARIABLES = {"CODEBUILD_BUILD_SUCCEEDING"}
 
@@ -124,6 +124,7 @@ class Build:
         previous: str = "old",
         failing: str = "nothing",
         status: str = "UPDATE_COMPLETE",
+        tag: str = PROJECT["IMAGE_TAG"],
     ) -> None:
         self._calls = folder / "calls"
         self._calls.touch()
@@ -145,7 +146,8 @@ class Build:
                 for command in spec["phases"][phase]["commands"]
             ]
         lines.append('[ "$ok" = 1 ]')
-        environment = {**spec["env"]["variables"], **PROJECT, "PATH": f"{programs}:{os.environ['PATH']}"}
+        environment = {**spec["env"]["variables"], **PROJECT, "IMAGE_TAG": tag}
+        environment["PATH"] = f"{programs}:{os.environ['PATH']}"
         ran = subprocess.run(
             ["bash", "-c", "\n".join(lines)],
             cwd=folder,
@@ -223,6 +225,17 @@ def test_the_first_build_has_no_cache_and_the_same_image_updates_nothing(
     again = Build(tmp_path / "again", spec, previous="new")
     assert again.succeeded, again.stderr
     assert again.calls("aws cloudformation update-stack") == []
+
+
+def test_an_image_for_training_is_pushed_and_the_stack_keeps_its_image(
+    spec: dict[str, Any], tmp_path: Path
+) -> None:
+    build = Build(tmp_path, spec, tag="training-0f1e")
+    assert build.succeeded, build.stderr
+    assert build.calls("docker push") == [f"docker push {PROJECT['REPOSITORY']}:training-0f1e"]
+    assert build.calls("aws cloudformation update-stack") == []
+    deleted = build.calls("aws ecr batch-delete-image")
+    assert not [call for call in deleted if "imageTag=old " in f"{call} " or "training" in call]
 
 
 def test_keeps_the_image_that_runs_and_the_new_one(spec: dict[str, Any], tmp_path: Path) -> None:

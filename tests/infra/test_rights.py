@@ -38,13 +38,14 @@ UNRESTRICTED = {
     "xray:PutTraceSegments",
 }
 PREFIXES = re.compile(
-    r"<StorageSongs\w+\.Arn>/(inputs|outputs|kept|requests|answers)/\*"
+    r"<StorageSongs\w+\.Arn>/(inputs|outputs|kept|requests|answers|training)/\*"
     r"|.*:<SocketApi\w+>/events/POST/@connections/\*"
     r"|.*:stack/unbraid/\*"
     r"|.*:identity/\*"
     r"|.*:event-source-mapping:\*"
     r"|.*:function:unbraid-separate:\*"
     r"|.*:log-group:/aws/sagemaker/Endpoints/unbraid:log-stream:\*"
+    r"|.*:log-group:/aws/sagemaker/TrainingJobs:log-stream:unbraid-\*"
 )
 
 
@@ -57,13 +58,14 @@ def test_wildcard_resources_are_explained(template: Template) -> None:
                 assert PREFIXES.fullmatch(resource), (role, resource)
 
 
-def test_metrics_may_be_written_only_for_endpoints(synth: Synth) -> None:
-    (statement,) = (
-        each
+def test_metrics_may_be_written_only_for_endpoints_and_trainings(synth: Synth) -> None:
+    found = [
+        each["Condition"]
         for _, each in all_statements(synth(compute="gpu"))
         if each["Action"] == "cloudwatch:PutMetricData"
-    )
-    assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}}
+    ]
+    names = [f"/aws/sagemaker/{kind}" for kind in ("TrainingJobs", "Endpoints")]
+    assert found == [{"StringEquals": {"cloudwatch:namespace": name}} for name in names]
 
 
 def test_every_function_has_its_own_role_for_lambda_only(template: Template) -> None:

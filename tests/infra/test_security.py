@@ -191,7 +191,7 @@ def test_records_can_be_restored_and_everything_expires(template: Template) -> N
         assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
     rules = one(template, "S3::Bucket", "StorageSongs")["LifecycleConfiguration"]["Rules"]
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
-    assert days == {"inputs/": 10, "outputs/": 10, "requests/": 2, "answers/": 2}
+    assert days == {"inputs/": 10, "outputs/": 10, "requests/": 2, "answers/": 2, "training/": 7}
     (abort,) = (rule for rule in rules if "AbortIncompleteMultipartUpload" in rule)
     assert abort["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     assert "Prefix" not in abort
@@ -207,7 +207,9 @@ def test_images_are_scanned_and_tags_are_immutable(template: Template) -> None:
 def test_no_lifecycle_rule_can_delete_the_image_that_runs(template: Template) -> None:
     """ECR counts and dates images without knowing which one runs. The build deletes tagged images."""
     policy = json.loads(one(template, "ECR::Repository")["LifecyclePolicy"]["LifecyclePolicyText"])
-    assert [rule["selection"]["tagStatus"] for rule in policy["rules"]] == ["untagged"]
+    untagged, training = (rule["selection"] for rule in policy["rules"])
+    assert untagged["tagStatus"] == "untagged"
+    assert training["tagPrefixList"] == ["training-"]  # no stack runs such an image
 
 
 def test_the_page_may_run_only_its_script_and_call_only_its_services(synth: Synth) -> None:

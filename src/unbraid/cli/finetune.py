@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unbraid.cli.finetune_aws import add_options, check_options
+from unbraid.cli.finetune_aws import run as run_in_aws
 from unbraid.cli.messages import say
 from unbraid.cli.streams import write_result
 
@@ -58,6 +60,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--seed", type=_seed, default=0, metavar="N", help="seed of all random numbers (default: 0)"
     )
+    add_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.set_defaults(run=run)
@@ -96,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     from unbraid.finetuning.check import check_songs
     from unbraid.finetuning.description import as_dict
 
+    check_options(arguments)
     if arguments.check:
         check = check_songs(arguments.songs, seen=None if arguments.json else _seen)
         if arguments.json:
@@ -105,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1 if check.problem else 0
     if not arguments.output:
         raise SettingError("Name the new model with -o NAME, or use --check.")
-    return _teach(arguments)
+    return run_in_aws(arguments) if arguments.aws else _teach(arguments)
 
 
 def _seen(number: int, songs: int, song: Song) -> None:

@@ -1,7 +1,7 @@
 """The entry point of the image: `python -m unbraid.container COMMAND`.
 
 `app` runs the web app, and `worker` separates the songs of an app on another machine. `serve` runs the server of an
-inference endpoint, and `function` the runtime of AWS Lambda.
+inference endpoint, `function` the runtime of AWS Lambda, and `train` a training job of SageMaker.
 `health` exits with 0 if the server in the same container is ready.
 """
 
@@ -20,7 +20,7 @@ ALWAYS_OFFERED = "auto fast lite"  # beside them
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     parser = argparse.ArgumentParser(prog="unbraid.container", description=__doc__)
-    parser.add_argument("command", choices=("app", "worker", "serve", "function", "health"))
+    parser.add_argument("command", choices=("app", "worker", "serve", "function", "train", "health"))
     command: str = parser.parse_args(arguments).command
     # Imported here: each command needs other libraries.
     if command == "app":
@@ -35,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from unbraid.container.health import is_healthy
 
         return 0 if is_healthy() else 1
+    if command == "train":
+        from unbraid.aws.container.train import main as train
+
+        return train()
     return _infer(command)
 
 

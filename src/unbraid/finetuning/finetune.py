@@ -48,12 +48,19 @@ class Request:
     seed: int = 0
     device: str = "auto"
     place: Path | None = None
-    """Folder for the run and its result; None: among the user's models."""
+    """Folder for the result; None: among the user's models."""
+    run: Path | None = None
+    """Folder for the unfinished run; None: a hidden one beside the result."""
 
     @property
     def models(self) -> Path:
-        """Folder of the run and of its result."""
+        """Folder of the result."""
         return self.place or own_folder()
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of the unfinished run."""
+        return self.run or self.models / RUNS / self.name
 
 
 def require_pytorch() -> None:
@@ -82,10 +89,10 @@ def finetune(
     require_pytorch()
     check_name(request.name)
     check_device(request.device)
-    _check_free(request.name)
-    folder = request.models / RUNS / request.name
+    check_free(request.name)
+    folder = request.run_folder
     with locked(folder):
-        _check_free(request.name)  # another run with this name may have ended while this one waited
+        check_free(request.name)  # another run with this name may have ended while this one waited
         try:
             folder.mkdir(parents=True, exist_ok=True)
             spool = Spool(folder)
@@ -98,16 +105,17 @@ def finetune(
         if checked is not None:
             checked(check)
         require(check)
-        base = find_model(_base(request, check), progress=downloading, notice=notice)
+        base = find_model(base_of(request, check), progress=downloading, notice=notice)
         result = _taught(request, check, spool, base, folder, event)
         shutil.rmtree(folder)
     with suppress(OSError):  # another run is under way
         folder.with_name(f".{folder.name}.lock").unlink()
-        folder.parent.rmdir()
+        if request.run is None:
+            folder.parent.rmdir()
     return result
 
 
-def _check_free(name: str) -> None:
+def check_free(name: str) -> None:
     """Raise SettingError if the user has a model with this name."""
     if (taken := own_folder() / name).exists():
         raise SettingError(
@@ -115,7 +123,7 @@ def _check_free(name: str) -> None:
         )
 
 
-def _base(request: Request, check: Check) -> str:
+def base_of(request: Request, check: Check) -> str:
     """Return the name of the model to begin with."""
     return request.base or ("spleeter" if set(check.stems) == {"vocals", "no_vocals"} else "lite")
 
@@ -124,7 +132,7 @@ def _taught(request: Request, check: Check, spool: Spool, base: Model, folder: P
     from unbraid.finetuning.bases import student_of
     from unbraid.finetuning.teach import Teacher
 
-    name = _base(request, check)
+    name = base_of(request, check)
     targets = choose_targets(check.stems, base.sources)
     chosen = Plan(
         base=name,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unbraid.errors import InputError
+from unbraid.errors import InputError, ModelError
 from unbraid.evaluation.contenders import MIXTURE as UNCHANGED
 from unbraid.evaluation.contenders import Contender, baselines, model
 from unbraid.evaluation.multitrack import Multitrack
@@ -32,6 +32,23 @@ class Result:
     compared_with: str
     """What has the scores `before`: the model that it began with, or `MIXTURE` if that has none of the stems."""
     card: Mapping[str, Any]
+
+
+def result_of(folder: Path, card: Mapping[str, Any]) -> Result:
+    """Return the result in a model folder, from its card. Raises ModelError if the card isn't that of a result."""
+    try:
+        scores = card["sdr_db"]
+        return Result(
+            folder.name,
+            folder,
+            card["better"],
+            scores["before"],
+            scores["after"],
+            scores["compared_with"],
+            card,
+        )
+    except (KeyError, TypeError) as error:
+        raise ModelError("has no scores. Train again.", subject=str(folder)) from error
 
 
 def scores_of(contender: Contender, songs: Sequence[Multitrack]) -> Scores:

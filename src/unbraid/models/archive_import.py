@@ -63,12 +63,14 @@ def import_models(
     path: Path,
     progress: DownloadProgress | None = None,
     notice: Callable[[str], object] | None = None,
+    own: Path | None = None,
 ) -> Iterator[Imported]:
     """Install the models of an exported file, and yield each. An intact installed model stays as it is.
 
     A model appears in the cache when it is complete and verified. `progress` receives the bytes so far and the total (0
-    if unknown). If another process is installing the model, `notice` receives one line. Raises ModelError if the file
-    is damaged or the cache isn't writable; models that were yielded before stay installed.
+    if unknown). If another process is installing the model, `notice` receives one line. `own`: folder for models of a
+    user's own; None: the usual one. Raises ModelError if the file is damaged or the cache isn't writable; models that
+    were yielded before stay installed.
     """
     try:
         file = path.open("rb")
@@ -88,7 +90,7 @@ def import_models(
                 if name in seen:
                     raise TarError(f"contains {name} twice")
                 seen.add(name)
-                yield Imported(name, _import(name, members, report, notice))
+                yield Imported(name, _import(name, members, report, notice, own or own_folder()))
             if not seen:
                 raise TarError("contains no models")
         except TarError as error:
@@ -122,11 +124,12 @@ def _import(
     files: Iterator[_File],
     report: Callable[[], None],
     notice: Callable[[str], object] | None,
+    own: Path,
 ) -> str | None:
     """Install a model. Return why that is impossible, or None. Raises TarError, and ModelError for the cache."""
     entry = catalog().get(name) or networks().get(name)
     if entry is None:
-        return _import_own(name, files, report)
+        return _import_own(own / name, files, report)
     if entry.name != name:
         return UNKNOWN.format(name=name)
     if not entry.files:
@@ -153,13 +156,13 @@ def _import(
     return None
 
 
-def _import_own(name: str, files: Iterator[_File], report: Callable[[], None]) -> str | None:
-    """Install a model of a user's own. Return why that is impossible, or None. See `_import`."""
+def _import_own(place: Path, files: Iterator[_File], report: Callable[[], None]) -> str | None:
+    """Install a model of a user's own in `place`. Return why that is impossible, or None. See `_import`."""
+    name = place.name
     try:
         check_name(name)
     except SettingError:
         return UNKNOWN.format(name=name)
-    place = own_folder() / name
     with locked(place):
         if place.exists():
             return f"You have a model {name} already. Rename or remove its folder first: {place}"

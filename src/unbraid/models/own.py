@@ -78,8 +78,13 @@ def own_entry(name: str) -> CatalogEntry | None:
 
 def speed_of(folder: Path) -> Speed | None:
     """Return the speed of the model of the catalogue whose network was taught; None for other networks."""
-    name = _TAUGHT.get(read_network(folder).get("class", ""))
+    name = taught_network(folder)
     return None if name is None else catalog()[name].speed
+
+
+def taught_network(folder: Path) -> str | None:
+    """Return the model of the catalogue whose network a model folder has, if that network can be taught."""
+    return _TAUGHT.get(read_network(folder).get("class", ""))
 
 
 def offered_own() -> dict[str, CatalogEntry]:
