@@ -18,13 +18,16 @@ RATE = 44_100
 TINY = LiteConfig(widths=(4, 8, 8), bottom=1, hidden=8, stems=2)
 
 
-def write_songs(folder: Path, names: tuple[str, str], songs: int = 4, seconds: float = 16) -> Path:
-    """Write songs of a low and a high tone with changing levels. Return the folder."""
+LOWEST_HZ = (60, 2000, 300, 6000)
+
+
+def write_songs(folder: Path, names: tuple[str, ...], songs: int = 4, seconds: float = 16) -> Path:
+    """Write songs of up to four tones with changing levels: low, high, and others. Return the folder."""
     for number in range(songs):
         rng = np.random.default_rng(number)
         time = np.arange(int(seconds * RATE)) / RATE
         (folder / f"song{number}").mkdir(parents=True)
-        for name, low in zip(names, (60, 2000), strict=True):
+        for name, low in zip(names, LOWEST_HZ, strict=False):
             tone = np.sin(2 * np.pi * low * rng.uniform(1, 1.5) * time)
             levels = np.repeat(rng.uniform(0.05, 0.3, int(2 * seconds)), RATE // 2)
             sound = np.tile(tone[: len(levels)] * levels, (2, 1)).astype(np.float32)

@@ -16,13 +16,13 @@ from tests.finetuning.synthetic import write_songs, write_tiny_model
 from unbraid.cli.main import main
 from unbraid.errors import SettingError
 from unbraid.finetuning import scoring, teach
-from unbraid.finetuning.bases import Student, student_of
+from unbraid.finetuning.bases import student_of
 from unbraid.finetuning.finetune import Request, finetune
 from unbraid.finetuning.plan import Plan
+from unbraid.finetuning.student import Student
 from unbraid.finetuning.targets import choose_targets
 from unbraid.models import find_model
 from unbraid.models.own import own_models
-from unbraid.training.mixtures import Stems
 from unbraid.training.run import Run
 from unbraid.training.validate import separate
 
@@ -174,7 +174,7 @@ def one_step(student: Student, learning_rate: float) -> dict[str, tuple[float, f
     stems = student.template.description["sources"]
     run = Run(
         network,
-        student.family,
+        student.objective,
         torch.device("cpu"),
         learning_rate=student.learning_rate,
         weight_decay=0.0,
@@ -184,7 +184,7 @@ def one_step(student: Student, learning_rate: float) -> dict[str, tuple[float, f
         sizes=student.sizes,
     )
     sound = 0.5 * np.random.default_rng(0).standard_normal((1, len(stems), 2, 31 * 1024)).astype(np.float32)
-    run.step(Stems(torch.from_numpy(sound), None, student.family).mix(), learning_rate)
+    run.step(student.objective.stems(torch.from_numpy(sound)).mix(), learning_rate)
     return {
         name: (float((value.detach() - before[name]).abs().max()), float(before[name].square().mean().sqrt()))
         for name, value in network.named_parameters()

@@ -9,7 +9,7 @@ import pytest
 
 from unbraid.evaluation.multitrack import Multitrack
 from unbraid.finetuning.scoring import CROP, CROPS, Scoring
-from unbraid.training.families import LITE
+from unbraid.training.mask_objective import MaskObjective
 
 
 def song(parts: float) -> Multitrack:
@@ -20,7 +20,7 @@ def song(parts: float) -> Multitrack:
 
 @pytest.mark.parametrize(("lengths", "count"), [([0.5], 1), ([2.5], 2), ([2.5, 1.9], 3), ([30.0], CROPS)])
 def test_parts_do_not_overlap(lengths: list[float], count: int) -> None:
-    crops = Scoring([song(parts) for parts in lengths], LITE).crops
+    crops = Scoring([song(parts) for parts in lengths], MaskObjective()).crops
     assert len(crops) == count
     spans = [(crop[0, 0, 0], crop[0, 0, -1]) for crop in crops]
     if len(lengths) == 1:

@@ -44,8 +44,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--from",
         dest="base",
         metavar="MODEL",
-        help="model to begin with: lite, spleeter, or a model that you taught (default: spleeter for vocals and "
-        "no_vocals, lite for all other stems)",
+        help="model to begin with: lite, spleeter, a model that you taught, or on a graphics card htdemucs or a "
+        "Roformer (default: spleeter for vocals and no_vocals, lite for all other stems)",
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from unbraid.errors import SettingError
 from unbraid.files.oserrors import write_cause
+from unbraid.finetuning.card_needed import check_card
 from unbraid.finetuning.check import LITTLE_MIN, Check, check_songs, require
 from unbraid.finetuning.material import Tracks, fingerprint, split
 from unbraid.finetuning.plan import Plan, load_plan
@@ -90,6 +91,8 @@ def finetune(
     check_name(request.name)
     check_device(request.device)
     check_free(request.name)
+    if request.base is not None:
+        check_card(request.base, request.device)
     folder = request.run_folder
     with locked(folder):
         check_free(request.name)  # another run with this name may have ended while this one waited
@@ -133,10 +136,11 @@ def _taught(request: Request, check: Check, spool: Spool, base: Model, folder: P
     from unbraid.finetuning.teach import Teacher
 
     name = base_of(request, check)
+    weights = base.networks[0].folder / WEIGHTS
     targets = choose_targets(check.stems, base.sources)
     chosen = Plan(
         base=name,
-        base_weights=checksum(base.folder / WEIGHTS) if (base.folder / WEIGHTS).exists() else "",
+        base_weights=checksum(weights) if weights.exists() else "",
         targets={target: list(parts) for target, parts in targets.items()},
         songs=fingerprint(check),
         seed=request.seed,
@@ -153,7 +157,7 @@ def _taught(request: Request, check: Check, spool: Spool, base: Model, folder: P
             f"choose another name, or remove {folder}"
         )
     learnt, held_out = split(check, spool)
-    student = student_of(base, tuple(targets), request.seed)
+    student = student_of(base, tuple(targets), request.seed, little=chosen.late_only)
     teacher = Teacher(plan or chosen, student, learnt, held_out, folder, event)
     if plan is None:
         event({"event": "measure"})
@@ -185,7 +189,8 @@ def _kept(
             "of": teacher.progress.curve[-1]["steps"],
             "batch": teacher.student.batch,
             "learning_rate": teacher.student.learning_rate,
-            "later_layers_only": plan.late_only,
+            "later_layers_only": plan.late_only and not teacher.student.has_adapters,
+            "adapters": teacher.student.has_adapters,
             "precision": "bfloat16" if plan.bfloat16 else "float32",
             "seed": plan.seed,
         },

@@ -11,26 +11,27 @@ from torch import nn
 from unbraid.audio.arrays import Floats
 from unbraid.evaluation.multitrack import Multitrack
 from unbraid.evaluation.sdr import sdr
-from unbraid.training.families import Family
-from unbraid.training.validate import SILENT_DB, separate
+from unbraid.training.objective import Objective
+from unbraid.training.validate import SILENT_DB
 
-CROP = 511 * 1024  # samples; 512 frames, which suits every network
+CROP = 511 * 1024  # samples; 512 frames, which suits every network that estimates masks
 CROPS = 12
 
 
 class Scoring:
     """Parts of songs, spread evenly over them: CROPS, or fewer if they would overlap. Silent parts are left out."""
 
-    def __init__(self, songs: Sequence[Multitrack], family: Family) -> None:
-        self.family = family
+    def __init__(self, songs: Sequence[Multitrack], objective: Objective) -> None:
+        self.objective = objective
+        length = min(CROP, objective.longest or CROP)
         self.names = tuple(songs[0].stems)
         self.crops: list[Floats] = []
         for song in songs:
-            each = max(1, min(round(CROPS / len(songs)), song.samples // CROP))
+            each = max(1, min(round(CROPS / len(songs)), song.samples // length))
             stems = np.stack([song.stems[name] for name in self.names])
             for number in range(each):
-                start = number * CROP + int((number + 0.5) / each * max(0, song.samples - each * CROP))
-                part = stems[..., start : start + CROP]
+                start = number * length + int((number + 0.5) / each * max(0, song.samples - each * length))
+                part = stems[..., start : start + length]
                 if _level_db(part.sum(0)) > SILENT_DB:
                     self.crops.append(part)
 
@@ -38,7 +39,7 @@ class Scoring:
         """Mean SDR in dB of each stem over the parts in which it is audible. `mean` is their mean."""
         found: dict[str, list[float]] = {name: [] for name in self.names}
         for stems in self.crops:
-            estimate = separate(network, stems.sum(0), device, self.family)
+            estimate = self.objective.separate(network, stems.sum(0), device)
             for name, stem, one in zip(self.names, stems, estimate, strict=True):
                 if _level_db(stem) > SILENT_DB:
                     found[name].append(sdr(stem, one))

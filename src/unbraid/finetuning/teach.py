@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from unbraid.cores import usable_cores
-from unbraid.finetuning.bases import Student
 from unbraid.finetuning.material import Stored, Tracks, in_order
 from unbraid.finetuning.plan import DROPS, LONGEST_UNTIL_BEST, PATIENCE, Plan
 from unbraid.finetuning.scoring import Scoring
+from unbraid.finetuning.student import Student
 from unbraid.finetuning.targets import summed
-from unbraid.networks.checkpoint import load, write
+from unbraid.networks.checkpoint import frozen_names, learnt_state, load, write
 from unbraid.training.augment import Augmentation
 from unbraid.training.dataset import Audio, Batches, StemPool
-from unbraid.training.run import PER_DRAW, Run, choose_device, prefetch
+from unbraid.training.run import Run, choose_device, prefetch
 
 CHECKPOINT = "checkpoint.pt"
 CHECKPOINT_S = 120.0
@@ -31,9 +31,6 @@ SAMPLES = (FRAMES - 1) * 1024
 WEIGHT_DECAY = 1e-4
 AVERAGE_DECAY = 0.99  # of a mean over the last 100 steps
 VOCALS_WEIGHT = 2.0
-# Of the mixture's energy: -5 dB. The score counts loud passages most. With -10 dB and gentler augmentation, both
-# networks soon learnt the instruments of their songs by heart: others lost up to 2 dB.
-SILENCE = 0.3
 SCORES = 8  # in a planned run
 FEWEST_STEPS = 20  # between two scores
 UNTIL_BEST_SCORE_S = 90.0
@@ -88,35 +85,34 @@ class Teacher:
         self.plan, self.student, self.folder, self.event = plan, student, folder, event
         self.device = choose_device(plan.device)
         targets = plan.targets
-        self.scoring = Scoring([summed(song.multitrack(), targets) for song in held_out], student.family)
+        self.scoring = Scoring([summed(song.multitrack(), targets) for song in held_out], student.objective)
         self.batches = Batches(
             SummedPool(learnt, targets),
             student.batch,
-            SAMPLES,
+            student.samples or SAMPLES,
             plan.seed,
             Augmentation(drop_chance=0.04, stretch_chance=0.2),
             remixed=0.5 if len(learnt) > 1 else 0.3,
-            deviation=student.family.deviation,
+            deviation=student.objective.deviation,
         )
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
+        student.network.eval()  # batch statistics stay: little material has others by chance
+        for name, parameter in student.network.named_parameters():
+            learns = not student.fixed(name) and (not plan.late_only or student.late(name))
+            parameter.requires_grad_(learns)
 
     def _run(self, *, bfloat16: bool) -> Run:
         """Start a run on the student's network."""
-        network = self.student.network.eval()  # batch statistics stay: little material has others by chance
-        for name, parameter in network.named_parameters():
-            learns = not self.student.fixed(name) and (not self.plan.late_only or self.student.late(name))
-            parameter.requires_grad_(learns)
         return Run(
-            network,
-            self.student.family,
+            self.student.network,
+            self.student.objective,
             self.device,
             learning_rate=self.student.learning_rate,
             weight_decay=WEIGHT_DECAY,
             stem_weights=[VOCALS_WEIGHT if name == "vocals" else 1.0 for name in self.plan.targets],
             decay=AVERAGE_DECAY,
             bfloat16=bfloat16,
-            silence=SILENCE,
             relative=self.student.relative,
             sizes=self.student.sizes,
         )
@@ -125,12 +121,13 @@ class Teacher:
         """Return the plan with precision, threads and number of steps. The network stays as it is."""
         threads = usable_cores()
         torch.set_num_threads(threads)
-        state = {name: value.clone() for name, value in self.student.network.state_dict().items()}
+        network = self.student.network
+        state = {name: value.clone() for name, value in learnt_state(network, frozen_names(network)).items()}
         speeds = {bfloat16: self._step_s(bfloat16) for bfloat16 in (True, False)}
-        self.student.network.load_state_dict(state)
+        network.load_state_dict({**network.state_dict(), **state})
         bfloat16 = speeds[True] < speeds[False]
         began = time.monotonic()
-        self.scoring.scores(self.student.network.eval(), self.device)
+        self.scoring.scores(network, self.device)
         score_s = time.monotonic() - began
         step_s = speeds[bfloat16]
         plan = replace(self.plan, bfloat16=bfloat16, threads=threads)
@@ -142,15 +139,16 @@ class Teacher:
             )
         if plan.minutes is None:
             return replace(plan, score_steps=max(FEWEST_STEPS, plan.steps // SCORES))
-        steps = max(2 * PER_DRAW, int((60 * plan.minutes - (SCORES + 1) * score_s) / step_s))
+        fewest = 2 * self.student.objective.per_draw
+        steps = max(fewest, int((60 * plan.minutes - (SCORES + 1) * score_s) / step_s))
         return replace(plan, steps=steps, score_steps=max(FEWEST_STEPS, steps // SCORES))
 
     def _step_s(self, bfloat16: bool) -> float:
         """Return the seconds of a step, also of making its batch."""
         run = self._run(bfloat16=bfloat16)
-        with closing(prefetch(self.batches, self.student.family, self.device)) as targets:
+        with closing(prefetch(self.batches, self.student.objective, self.device)) as targets:
             run.step(next(targets), 0.0)
-            began, steps = time.monotonic(), PER_DRAW // 2
+            began, steps = time.monotonic(), self.student.objective.per_draw // 2
             for _ in range(steps):
                 run.step(next(targets), 0.0)
             return (time.monotonic() - began) / steps
@@ -169,7 +167,7 @@ class Teacher:
             self.progress.before = self.scoring.scores(run.network, self.device)
             self._note(run, self.progress.before)
         last_save = time.monotonic()
-        with closing(prefetch(self.batches, self.student.family, self.device, run.steps)) as targets:
+        with closing(prefetch(self.batches, self.student.objective, self.device, run.steps)) as targets:
             while not self._ended(run):
                 began = time.monotonic()
                 rate = self.plan.rate(run.steps, self.student.learning_rate, self.progress.drops)
@@ -185,7 +183,7 @@ class Teacher:
                     self._save(run)
                     last_save = time.monotonic()
         self._save(run)
-        return self.best
+        return {**run.network.state_dict(), **self.best}
 
     def _ended(self, run: Run) -> bool:
         return run.steps >= self.plan.steps or self.progress.drops >= DROPS
@@ -197,7 +195,8 @@ class Teacher:
         if best:
             progress.best, progress.best_step, progress.waited = scores, run.steps, 0
             self.best = {
-                name: value.detach().clone() for name, value in run.average.network.state_dict().items()
+                name: value.detach().clone()
+                for name, value in learnt_state(run.average.network, run.average.frozen).items()
             }
         else:
             progress.waited += 1

@@ -17,7 +17,9 @@ from unbraid.errors import ModelError, SettingError
 from unbraid.models import lite, spleeter
 from unbraid.models.auto import is_choice
 from unbraid.models.catalog import CatalogEntry, Speed, catalog, find_entry
-from unbraid.models.folder import DESCRIPTION, load_model_folder, read_network
+from unbraid.models.folder import DESCRIPTION, GRAPH, load_model_folder, read_network
+from unbraid.models.graphs import templates
+from unbraid.models.speed import FAMILIES, with_graph
 
 FOLDER = "UNBRAID_OWN_MODELS"  # environment variable: the folder of the user's own models
 NOT_BETTER = "not_better"
@@ -25,7 +27,11 @@ CARD = "card"  # entry of a description
 VERSION = "own"
 LICENCE = "yours, as far as the licence of the model that it began with allows"
 
-_TAUGHT = {lite.CLASS_NAME: "lite", spleeter.CLASS_NAME: "spleeter"}
+_TAUGHT = {
+    lite.CLASS_NAME: "lite",
+    spleeter.CLASS_NAME: "spleeter",
+    **FAMILIES,
+}
 _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,63}", re.ASCII)
 
 
@@ -72,7 +78,7 @@ def own_entry(name: str) -> CatalogEntry | None:
     if folder is None:
         return None
     sources = load_model_folder(folder).sources
-    speed = speed_of(folder) or catalog()["lite"].speed
+    speed = speed_of(folder) or catalog()["htdemucs"].speed
     return CatalogEntry(name, "your own", sources, LICENCE, speed, folder=folder)
 
 
@@ -84,7 +90,18 @@ def speed_of(folder: Path) -> Speed | None:
 
 def taught_network(folder: Path) -> str | None:
     """Return the model of the catalogue whose network a model folder has, if that network can be taught."""
-    return _TAUGHT.get(read_network(folder).get("class", ""))
+    built = read_network(folder).get("class", "")
+    return _TAUGHT.get(built) if built else _with_shipped_graph(folder)
+
+
+def _with_shipped_graph(folder: Path) -> str | None:
+    """Return the model of the catalogue whose graph is in the folder; None if there is none."""
+    try:
+        graph = (folder / GRAPH).read_bytes()
+    except OSError:
+        return None
+    shipped = next((one.name for one in templates() if one.graph.read_bytes() == graph), None)
+    return None if shipped is None else with_graph(shipped)
 
 
 def offered_own() -> dict[str, CatalogEntry]:

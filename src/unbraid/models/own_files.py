@@ -12,26 +12,41 @@ from numpy.typing import NDArray
 
 from unbraid.errors import ModelError
 from unbraid.files.atomic import atomic_folder
-from unbraid.models import lite, spleeter
+from unbraid.models import lite, roformer, spleeter
 from unbraid.models.cache import report_cache_errors
+from unbraid.models.checkpoint_config import check_chunk
 from unbraid.models.convert import write_network
 from unbraid.models.folder import DESCRIPTION, GRAPH, WEIGHTS, Model, load_model_folder
 from unbraid.models.graphs import GraphTemplate
 from unbraid.models.own import CARD, LICENCE, VERSION
 from unbraid.models.readers.packages import Package
 from unbraid.models.readers.tensors import Weights
+from unbraid.models.roformer_config import MOST_FRAMES, is_in_range
 from unbraid.models.templates import template_of
 
-DESCRIPTIONS: Mapping[str, Callable[[tuple[str, ...], dict[str, Any]], dict[str, Any]]] = {
-    lite.CLASS_NAME: lambda stems, sizes: lite.description(stems, lite.LiteConfig.from_dict(sizes)),
-    spleeter.CLASS_NAME: lambda stems, sizes: spleeter.description(
-        stems, spleeter.SpleeterSizes.from_dict(sizes)
+HTDEMUCS = "HTDemucs"
+MOST_OVERLAP = 63 / 64  # of published configs
+
+DESCRIPTIONS: Mapping[str, Callable[[Model, GraphTemplate], dict[str, Any]]] = {
+    lite.CLASS_NAME: lambda model, template: lite.description(
+        model.sources, lite.LiteConfig.from_dict(template.arguments["sizes"])
     ),
+    spleeter.CLASS_NAME: lambda model, template: spleeter.description(
+        model.sources, spleeter.SpleeterSizes.from_dict(template.arguments["sizes"])
+    ),
+    roformer.CLASS_NAME: lambda model, template: _roformer(
+        model, roformer.RoformerSizes.from_dict(template.arguments["sizes"])
+    ),
+    HTDEMUCS: lambda model, template: {**template.description, "sources": list(model.sources)},
 }
+"""What `save_model` writes for a network of a class with the graph of a template."""
 
 
 def save_model(
-    folder: Path, template: GraphTemplate, state: Mapping[str, NDArray[np.float32]], card: Mapping[str, Any]
+    folder: Path,
+    template: GraphTemplate,
+    state: Mapping[str, NDArray[np.floating[Any]]],
+    card: Mapping[str, Any],
 ) -> Model:
     """Write a model folder atomically, over an older one, and load it. Its name is that of the folder.
 
@@ -53,7 +68,7 @@ def is_own(folder: Path) -> bool:
         template = template_of(model)
         if template is None or template.class_name not in DESCRIPTIONS:
             return False
-        expected = DESCRIPTIONS[template.class_name](model.sources, described["network"]["sizes"])
+        expected = DESCRIPTIONS[template.class_name](model, template)
     except (OSError, ValueError, KeyError, TypeError, ModelError):
         return False
     size = max(place.offset + place.length for place in template.tensors)
@@ -67,10 +82,23 @@ def is_own(folder: Path) -> bool:
     )
 
 
+def _roformer(model: Model, sizes: roformer.RoformerSizes) -> dict[str, Any]:
+    """Return the expected description, with a hop, a rate and an overlap as published checkpoints may have them."""
+    n_fft, hop, segment = 2 * (sizes.bins - 1), int(model.hop or 0), model.segment
+    if not is_in_range(n_fft, hop) or segment // hop > MOST_FRAMES:
+        raise ValueError("window or hop is out of range")
+    check_chunk(segment, n_fft, model.sample_rate)
+    if model.overlap > MOST_OVERLAP:
+        raise ValueError("overlap is out of range")
+    return roformer.description(
+        model.sources, sizes, hop=hop, rate=model.sample_rate, overlap=model.overlap, rest=model.rest
+    )
+
+
 class _Arrays(Weights):
     """Arrays in memory as the weights of a package. Raises ModelError if one has values that are no numbers."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray[np.floating[Any]]]) -> None:
         self._arrays = arrays
         if not all(np.isfinite(values).all() for values in arrays.values()):
             raise ModelError("The new weights have values that are not numbers. Train again.")

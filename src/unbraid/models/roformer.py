@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.models.folder import read_network
+from unbraid.models.folder import SPECTRA, SPECTRUM, read_network
 from unbraid.models.graphs import TensorPlace, place_tensors
 
 CHANNELS = 2
@@ -205,6 +205,29 @@ def _hz_to_mel(hz: float) -> float:
 def _mel_to_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
     logarithmic = _LINEAR_UNTIL_HZ * np.exp(_LOG_STEP * (mels - _LINEAR_UNTIL_MEL))
     return np.where(mels < _LINEAR_UNTIL_MEL, mels * _HZ_PER_MEL, logarithmic)
+
+
+def description(
+    sources: tuple[str, ...], sizes: RoformerSizes, *, hop: int, rate: int, overlap: float, rest: str | None
+) -> dict[str, Any]:
+    """Return `model.json` of a network with these stems, without name, version, licence and checksums.
+
+    `rest`: the source that is the song without those that the network estimates; None if it estimates all.
+    """
+    return {
+        "sources": list(sources),
+        **({} if rest is None else {"rest": rest}),
+        "sample_rate": rate,
+        "channels": CHANNELS,
+        "segment": (sizes.frames - 1) * hop,
+        "fixed_length": "inside",
+        "overlap": overlap,
+        "normalise": False,
+        "stft": {"n_fft": 2 * (sizes.bins - 1), "hop": hop, "edges": "centred"},
+        "inputs": [SPECTRUM],
+        "outputs": [SPECTRA],
+        "network": {"class": CLASS_NAME, "sizes": sizes.to_dict()},
+    }
 
 
 def layout(sizes: RoformerSizes) -> tuple[TensorPlace, ...]:

@@ -85,6 +85,11 @@ class RoformerConfig(CheckpointConfig):
     zero_dc: bool
 
 
+def is_in_range(n_fft: int, hop: int) -> bool:
+    """Whether Unbraid computes spectra with this window and this hop."""
+    return 64 <= n_fft <= 1 << 15 and n_fft % 2 == 0 and n_fft // 64 <= hop <= n_fft // 2
+
+
 def read_roformer_config(path: Path) -> RoformerConfig:
     """Read a config. Raises ModelError for unknown or unsupported settings, and names them."""
     return read_checked(path, KNOWN, FIXED, _checked)
@@ -95,7 +100,7 @@ def _checked(path: Path, sections: Sections) -> RoformerConfig:
     n_fft, hop = (whole(model, f"model.stft_{key}", f"stft_{key}") for key in ("n_fft", "hop_length"))
     if model.get("stft_win_length", n_fft) != n_fft:
         raise ValueError("model.stft_win_length differs from model.stft_n_fft")
-    if not 64 <= n_fft <= 1 << 15 or n_fft % 2 or not n_fft // 64 <= hop <= n_fft // 2:
+    if not is_in_range(n_fft, hop):
         raise ValueError("model.stft_n_fft or model.stft_hop_length is out of range")
     rate = whole({"sample_rate": SAMPLE_RATE, **audio, **model}, "audio.sample_rate", "sample_rate")
     chunk = whole({"chunk_size": CHUNK, **audio, **inference}, "inference.chunk_size", "chunk_size")

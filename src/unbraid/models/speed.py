@@ -8,6 +8,7 @@ from __future__ import annotations
 from unbraid.cores import usable_cores
 from unbraid.models.catalog import CatalogEntry, Speed, catalog, find_entry
 from unbraid.models.folder import Model, read_network
+from unbraid.models.graphs import shipped_template_of
 from unbraid.models.mdx_settings import HOP as MDX_HOP
 
 CORES = 2  # of the catalogue's speeds
@@ -50,12 +51,14 @@ def speed_of(model: Model) -> Speed | None:
 
 def _family(model: Model) -> str | None:
     """Return the model of the catalogue whose speed stands for the family of a single network."""
-    from unbraid.models.graphs import shipped_template_of  # needs numpy
-
     if (built := read_network(model.folder)) and "class" in built:
         return FAMILIES.get(built["class"])
     if model.fixed_length == "inside" and model.hop == MDX_HOP:
         return MDX
-    if (template := shipped_template_of(model)) is None:
-        return None
-    return next((name for name, entry in catalog().items() if entry.graph == template.name), None)
+    template = shipped_template_of(model)
+    return None if template is None else with_graph(template.name)
+
+
+def with_graph(shipped: str) -> str | None:
+    """Return the first model of the catalogue with this shipped graph; None if there is none."""
+    return next((name for name, entry in catalog().items() if entry.graph == shipped), None)

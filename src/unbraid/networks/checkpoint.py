@@ -1,23 +1,39 @@
 """Read and write checkpoints: the state of a training run, and the averaged weights, which are shipped."""
 
 import copy
+from collections.abc import Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unbraid.files.atomic import atomic_write
 from unbraid.models.lite import LiteConfig
 from unbraid.networks.lite import Lite
 
 
+def frozen_names(network: nn.Module) -> frozenset[str]:
+    """Return the names of the parameters that don't learn."""
+    return frozenset(name for name, one in network.named_parameters() if not one.requires_grad)
+
+
+def learnt_state(network: nn.Module, frozen: Set[str]) -> dict[str, Tensor]:
+    """Return the state of a network without the parameters in `frozen`."""
+    return {name: value for name, value in network.state_dict().items() if name not in frozen}
+
+
 class Average:
-    """Exponential moving average of a network's weights and statistics. The first updates decay faster."""
+    """Exponential moving average of a network's weights and statistics. The first updates decay faster.
+
+    Parameters that don't learn are shared with the network.
+    """
 
     def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.frozen = frozen_names(network)
+        shared = {id(one): one for one in network.parameters() if not one.requires_grad}
+        self.network = copy.deepcopy(network, shared).eval().requires_grad_(False)
         self.decay, self.updates = decay, 0
 
     @torch.no_grad()
@@ -25,7 +41,7 @@ class Average:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         live = network.state_dict()
-        for name, value in self.network.state_dict().items():
+        for name, value in learnt_state(self.network, self.frozen).items():
             if value.is_floating_point():
                 value.lerp_(live[name], 1 - decay)
             else:

@@ -134,6 +134,17 @@ class Stems:
         return torch.from_numpy(known).to(self.audio.device)
 
 
+def remixed(audio: Tensor, remix: Remix) -> Tensor:
+    """Return the stems of each mixture, (batch, sources, 2, samples). Their sum is the mixture."""
+    items = zip(remix.items, remix.gains, remix.swapped, strict=True)
+    return torch.stack(
+        [
+            _scaled(audio, list(zip(picked, range(len(picked)), swapped, strict=True)), gains)
+            for picked, gains, swapped in items
+        ]
+    )
+
+
 def _stem(values: Tensor, item: int, source: int, swapped: bool) -> Tensor:
     """Return one stem (2, ...), with left and right exchanged if `swapped`."""
     return values[item, source].flip(0) if swapped else values[item, source]

@@ -15,15 +15,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from unbraid.networks.checkpoint import Average
+from unbraid.networks.checkpoint import Average, learnt_state
 from unbraid.training.dataset import Batches
-from unbraid.training.families import Family
-from unbraid.training.losses import SILENCE, spectrum_loss, waveform_loss
-from unbraid.training.mixtures import Remix, Stems, Target
+from unbraid.training.mixtures import Remix
+from unbraid.training.objective import Objective
 
-REMIXES = 5  # more batches of mixtures from the same stems
-PER_DRAW = 1 + REMIXES
-WAVEFORM_WEIGHT = 0.25
 GRADIENT_NORM = 5.0
 SMALLEST_RMS = 1e-3  # of a tensor, for its learning rate: biases may be 0
 
@@ -33,29 +29,29 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
 
 
-def batch_of_step(batches: Batches, family: Family, device: torch.device, step: int) -> Iterator[Target]:
+def batch_of_step(batches: Batches, objective: Objective, device: torch.device, step: int) -> Iterator[Any]:
     """Yield the mixtures of the steps from `step` to the end of its draw. They depend on nothing else."""
-    number, done = divmod(step, PER_DRAW)
+    number, done = divmod(step, objective.per_draw)
     batch = batches.draw(number)
-    stems = Stems(torch.from_numpy(batch.stems).to(device), batch.backed, family)
+    stems = objective.stems(torch.from_numpy(batch.stems).to(device), batch.backed)
     rng = batches.remix_rng(number)
-    for position in range(PER_DRAW):
+    for position in range(objective.per_draw):
         remix = Remix.random(batch.backed, batch.stems.shape[1], rng) if position else None
         if position >= done:
             yield stems.mix(remix)
 
 
 def prefetch(
-    batches: Batches, family: Family, device: torch.device, first_step: int = 0, depth: int = 3
-) -> Generator[Target]:
+    batches: Batches, objective: Objective, device: torch.device, first_step: int = 0, depth: int = 3
+) -> Generator[Any]:
     """Yield the mixtures of each step from `first_step` on. A background thread makes them; its errors are raised here.
 
     Closing the iterator ends the thread.
     """
-    ready: queue.Queue[Target | BaseException] = queue.Queue(depth)
+    ready: queue.Queue[Any] = queue.Queue(depth)
     closed = threading.Event()
 
-    def put(item: Target | BaseException) -> None:
+    def put(item: Any) -> None:
         while not closed.is_set():
             with suppress(queue.Full):
                 ready.put(item, timeout=0.2)
@@ -66,7 +62,7 @@ def prefetch(
         torch.set_num_threads(1)  # of this thread; two teams of threads would wait for each other
         try:
             while not closed.is_set():
-                for target in batch_of_step(batches, family, device, step):
+                for target in batch_of_step(batches, objective, device, step):
                     put(target)
                     step += 1
         except BaseException as error:
@@ -98,8 +94,8 @@ def _rms(parameter: nn.Parameter) -> float:
 class Run:
     """Network, averaged network, optimiser and the number of steps.
 
-    `stem_weights`: of the stems in the loss. `silence`: see `spectrum_loss`. `bfloat16`: compute the network in mixed
-    precision. `relative`: learning rates are for weights with a root mean square of 1, and smaller for smaller weights.
+    `stem_weights`: of the stems in the loss. `bfloat16`: compute the network in mixed precision.
+    `relative`: learning rates are for weights with a root mean square of 1, and smaller for smaller weights.
     `sizes`: the root mean square that new weights will have, by the names of their parameters.
     The caller decides with `network.train()` or `.eval()` whether batch statistics are learnt, and with
     `requires_grad` which layers.
@@ -108,7 +104,7 @@ class Run:
     def __init__(
         self,
         network: nn.Module,
-        family: Family,
+        objective: Objective,
         device: torch.device,
         *,
         learning_rate: float,
@@ -116,12 +112,10 @@ class Run:
         stem_weights: Sequence[float],
         decay: float = 0.999,
         bfloat16: bool = True,
-        silence: float = SILENCE,
         relative: bool = False,
         sizes: Mapping[str, float] | None = None,
     ) -> None:
-        self.silence = silence
-        self.family, self.device, self.bfloat16 = family, device, bfloat16
+        self.objective, self.device, self.bfloat16 = objective, device, bfloat16
         self.stem_weights = tuple(stem_weights)
         # convolutions are fastest in channels_last, especially with bfloat16
         self.network: nn.Module = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -137,15 +131,11 @@ class Run:
         self.optimizer = torch.optim.AdamW(groups, learning_rate, betas, weight_decay=weight_decay)
         self.steps = 0
 
-    def step(self, target: Target, learning_rate: float) -> float:
-        """Train on one batch and return its loss. Skip the update if the loss is not finite."""
+    def step(self, target: Any, learning_rate: float) -> float:
+        """Train on one batch of the objective and return its loss. Skip the update if the loss is not finite."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["scale"]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            masks = self.family.masks(self.network, target.spectrum)
-        masks = masks.float()
-        loss = spectrum_loss(masks, target, self.stem_weights, self.silence)
-        loss = loss + WAVEFORM_WEIGHT * waveform_loss(masks, target, items=1)
+        loss = self.objective.loss(self.network, target, self.stem_weights, self.bfloat16)
         if torch.isfinite(loss):
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -156,10 +146,10 @@ class Run:
         return loss.item()
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the run needs to continue."""
+        """Return everything that the run needs to continue, without parameters that don't learn."""
         return {
-            "network": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
+            "network": learnt_state(self.network, self.average.frozen),
+            "average": learnt_state(self.average.network, self.average.frozen),
             "updates": self.average.updates,
             "optimizer": self.optimizer.state_dict(),
             "steps": self.steps,
@@ -167,8 +157,8 @@ class Run:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a `state`."""
-        self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
+        for network, kept in ((self.network, state["network"]), (self.average.network, state["average"])):
+            network.load_state_dict({**network.state_dict(), **kept})
         self.average.updates = state["updates"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.steps = state["steps"]

@@ -22,8 +22,8 @@ from unbraid.networks.checkpoint import load, write
 from unbraid.networks.lite import Lite
 from unbraid.training.augment import Augmentation
 from unbraid.training.dataset import BackingMix, Batches, SongPool, SoundPool
-from unbraid.training.families import LITE
 from unbraid.training.losses import STEM_WEIGHTS
+from unbraid.training.mask_objective import MaskObjective
 from unbraid.training.run import Run, choose_device, prefetch
 from unbraid.training.validate import Validation
 
@@ -32,6 +32,8 @@ WARM_UP = 0.02  # share of the run
 CHECKPOINT_S = 240.0
 VALIDATE_S = 600.0
 REFRESH_STEPS = 25  # look for new songs
+
+OBJECTIVE = MaskObjective()
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def start_run(recipe: Recipe, checkpoint: Path) -> tuple[Run, Progress]:
         network.load_state_dict(load(recipe.start_from)["average"])
     run = Run(
         network.train(),
-        LITE,
+        OBJECTIVE,
         choose_device(recipe.device),
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
@@ -123,7 +125,7 @@ def train(recipe: Recipe) -> Path:
     batches = Batches(pool, recipe.batch, samples, recipe.seed, Augmentation(), backing_mix=backing_mix)
     losses: list[float] = []
     last_save = last_validation = progress.seconds
-    with closing(prefetch(batches, LITE, run.device, progress.steps)) as targets:
+    with closing(prefetch(batches, OBJECTIVE, run.device, progress.steps)) as targets:
         while (share := recipe.share(progress)) < 1:
             began = time.monotonic()
             losses.append(run.step(next(targets), rate(share, recipe.learning_rate)))

@@ -151,9 +151,9 @@ def test_concurrent_calls_get_their_own_results(model: Model) -> None:
 def test_transforms_match_the_numpy_ones(runtime: PyTorchRuntime, samples: int) -> None:
     spectral = Spectral(4096, 1024, "demucs")
     signal = music(2, samples)
-    spectrum = runtime._spectral.forward(torch.from_numpy(signal))
+    spectrum = runtime._model.spectral.forward(torch.from_numpy(signal))
     assert np.allclose(spectrum, spectral.forward(signal), atol=1e-4)
-    again = runtime._spectral.inverse(spectrum, samples)
+    again = runtime._model.spectral.inverse(spectrum, samples)
     assert np.allclose(again, spectral.inverse(spectrum.numpy(), samples), atol=1e-5)
 
 
@@ -240,9 +240,9 @@ def test_no_tensor_stays_on_the_processor(model: Model, runtime: PyTorchRuntime)
     """The meta device rejects tensors of other devices."""
     network = PyTorchRuntime(model, "cpu")._network.to("meta")
     mixture = torch.zeros(1, 2, SEGMENT, device="meta")
-    waveforms, spectra = network(mixture, runtime._spectral.forward(mixture))
+    waveforms, spectra = network(mixture, runtime._model.spectral.forward(mixture))
     assert waveforms.shape == (1, 4, 2, SEGMENT)
-    assert runtime._spectral.inverse(spectra, SEGMENT).shape == waveforms.shape
+    assert runtime._model.spectral.inverse(spectra, SEGMENT).shape == waveforms.shape
 
 
 def test_model_without_a_pytorch_network_is_rejected(loudness_folder: Any) -> None:

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from unbraid.audio.arrays import Floats
 from unbraid.errors import ModelError
 from unbraid.models import Model
-from unbraid.models.folder import MIXTURE, SPECTRA, SPECTRUM, WAVEFORMS, WEIGHTS
+from unbraid.models.folder import MIXTURE, WAVEFORMS, WEIGHTS
 from unbraid.models.graphs import GraphTemplate
 from unbraid.models.templates import template_of
 from unbraid.networks.build import build_network
 from unbraid.separation.runtimes.base import GpuOutOfMemory
 from unbraid.separation.runtimes.pytorch_batches import Batches
-from unbraid.separation.runtimes.pytorch_spectral import CentredTorchSpectral, TorchSpectral
+from unbraid.separation.runtimes.pytorch_stems import TorchModel
 
 # Largest error of half precision, as energy relative to the stems: -50 dB.
 ALLOWED_ERROR = 1e-5
@@ -53,7 +53,7 @@ class PyTorchRuntime:
         and GpuOutOfMemory if it doesn't fit into memory.
         """
         template = template_of(model)
-        if template is None or model.n_fft is None or model.hop is None:
+        if template is None:
             raise ModelError(
                 f"PyTorch can't compute {model.name}: it is not a published model. Use --device cpu."
             )
@@ -63,12 +63,7 @@ class PyTorchRuntime:
         self._transforms = torch.device("cpu") if device == "mps" else self._device
         self._precision = default_precision(self._device) if precision is None else precision
         self._checked = False
-        self._spectral = (
-            CentredTorchSpectral(model.n_fft, model.hop)
-            if model.edges == "centred"
-            else TorchSpectral(model.n_fft, old=model.edges == "demucs_old")
-        )
-        self._inputs, self._outputs = model.inputs, model.outputs
+        self._model = TorchModel(model)
         try:
             with _as_memory_error(self._device):
                 self._network = load_network(model, template).to(self._device)
@@ -109,17 +104,7 @@ class PyTorchRuntime:
         return bool(error <= ALLOWED_ERROR * power.clamp(min=AUDIBLE))
 
     def _stems(self, segments: Tensor, precision: torch.dtype) -> Tensor:
-        inputs = {MIXTURE: segments, SPECTRUM: self._spectral.forward(segments)}
-        arguments = [inputs[name].to(self._device) for name in self._inputs]
-        with torch.autocast(self._device.type, precision, enabled=precision != torch.float32):
-            results = self._network(*arguments)
-        parts = results if isinstance(results, tuple) else (results,)
-        outputs = {
-            name: part.to(self._transforms, torch.float32)
-            for name, part in zip(self._outputs, parts, strict=True)
-        }
-        stems: Tensor = self._spectral.inverse(outputs[SPECTRA], segments.shape[-1])
-        return stems + outputs[WAVEFORMS] if WAVEFORMS in outputs else stems
+        return self._model.stems(self._network, segments, self._device, precision)
 
 
 def default_precision(device: torch.device) -> torch.dtype:
@@ -131,7 +116,7 @@ def default_precision(device: torch.device) -> torch.dtype:
 
 def load_network(model: Model, template: GraphTemplate) -> nn.Module:
     """Load the network of a model folder with its weights, in float32, on the processor."""
-    network = build_network(template.architecture, len(model.sources), template.arguments)
+    network = build_network(template.architecture, len(model.estimated), template.arguments)
     stored = np.fromfile(model.folder / WEIGHTS, np.uint8)
     network.load_state_dict(
         {

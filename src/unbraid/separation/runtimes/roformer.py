@@ -77,7 +77,7 @@ class RoformerRuntime:
         library: NativeLibrary | None = None,
     ) -> None:
         expected = (1, CHANNELS, sizes.bins, sizes.frames, 2)
-        if tuple(shapes[SPECTRUM]) != expected or len(model.sources) != sizes.stems:
+        if tuple(shapes[SPECTRUM]) != expected or len(model.estimated) != sizes.stems:
             raise ModelError("doesn't fit its network. Install the model again.", subject=str(model.folder))
         self.jobs = jobs
         self._sizes = sizes
