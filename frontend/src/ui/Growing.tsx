@@ -13,6 +13,7 @@ import { readPlaying, savePlaying } from '../songs/playing'
 import type { Song } from '../songs/song'
 import { GrowingLane } from './GrowingLane'
 import { Icon } from './Icon'
+import { Presets } from './Presets'
 import { anyPlays, usePlayerOnPage } from './players'
 import { useMediaSession } from './useMediaSession'
 import { useGrowingPlayhead } from './useGrowingPlayhead'
@@ -37,7 +38,8 @@ export function Growing({ song, title, list }: Props) {
     stemSeconds ?? song.status?.duration ?? (originalSeconds === null ? null : originalSeconds - (player?.offset ?? 0))
   if (player === null || duration === null) return null
   if (stems.length === 0 && (player.original === null || player.original.failed)) return null
-  return <Timeline {...{ title, player, duration, pieces, mix, setMix }} />
+  const choice = song.choices?.stems ?? song.status?.stems ?? 'vocals'
+  return <Timeline {...{ title, player, duration, pieces, choice, mix, setMix }} />
 }
 
 interface TimelineProps {
@@ -46,11 +48,13 @@ interface TimelineProps {
   /** Of the stems, in seconds. */
   duration: number
   pieces: SoFar
+  /** The choice of stems that makes them. */
+  choice: string
   mix: Mix
   setMix: (mix: Mix) => void
 }
 
-function Timeline({ title, player, duration, pieces, mix, setMix }: TimelineProps) {
+function Timeline({ title, player, duration, pieces, choice, mix, setMix }: TimelineProps) {
   const { layout, stems } = pieces
   const { timeline, timeText, slider } = useGrowingPlayhead(player, duration)
   const { playing, source, waiting } = player.state
@@ -116,6 +120,11 @@ function Timeline({ title, player, duration, pieces, mix, setMix }: TimelineProp
           {waiting ? 'Waiting for the stems…' : source === 'stems' ? 'Stems' : 'Original'}
         </span>
       </div>
+      {stems.length > 0 && (
+        <div className="practice" role="group" aria-label="Ready-made mixes">
+          <Presets stems={stems} choice={choice} mix={mix} onChoose={setMix} />
+        </div>
+      )}
       {stems.length > 0 && layout !== null && (
         <div className="lanes" ref={timeline}>
           {stems.map((stem) => (

@@ -1,7 +1,8 @@
 /** The row below the transport: ready-made mixes, tempo, key, and what goes by the beat. */
-import { defaultMix, type Mix, presets, sameMix } from '../player/mixer'
+import { defaultMix, type Mix, sameMix } from '../player/mixer'
 import { AS_RECORDED, KEYS, TEMPO_PERCENT } from '../player/output'
 import { NO_BEAT } from './ClickLane'
+import { Presets } from './Presets'
 import type { LoadedPlayer } from './usePlayer'
 
 interface Props {
@@ -20,11 +21,7 @@ export function Practice({ player }: Props) {
   }
   return (
     <div className="practice" role="group" aria-label="Practice">
-      {presets(names, choice, groups).map((preset) => (
-        <button key={preset.name} type="button" aria-pressed={sameMix(mix, preset.mix)} onClick={() => choose(preset.mix)}>
-          {preset.name}
-        </button>
-      ))}
+      <Presets stems={names} choice={choice} groups={groups} mix={mix} onChoose={choose} />
       <Step
         label="Tempo"
         value={percent}

@@ -51,7 +51,7 @@ test('an interrupted upload in parts shows where it stopped', () => {
   const sent = { fraction: 0.4, at: 1 }
   const line = (more: Partial<Song>) => statusText({ ...song, ...more }, 'interrupted', false).line
   expect(line({ sent })).toBe('The upload was interrupted. Choose the file again to continue.')
-  expect(line({ sent, parts })).toBe('The upload was interrupted at 40 %. Choose the same file to continue from there.')
+  expect(line({ sent, parts })).toBe('The upload was interrupted at 40\u00a0%. Choose the same file to continue from there.')
 })
 
 test('while the machine starts, the next song shows a hint instead of an estimate', () => {

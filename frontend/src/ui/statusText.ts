@@ -102,7 +102,8 @@ function startText(status: Status | null, { seconds }: Estimate): string {
 
 function interruptedLine({ parts, sent }: Song): string {
   if (parts === undefined || sent === undefined) return 'The upload was interrupted. Choose the file again to continue.'
-  return `The upload was interrupted at ${formatPercent(sent.fraction)}. Choose the same file to continue from there.`
+  const percent = formatPercent(sent.fraction).replace(' ', '\u00a0') // stays on one line
+  return `The upload was interrupted at ${percent}. Choose the same file to continue from there.`
 }
 
 function queueLine(position: number | null): string {

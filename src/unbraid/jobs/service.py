@@ -90,7 +90,7 @@ class Service:
         """
         check_type(file_type)
         if not may_be_audio(file_type):
-            raise UnsupportedMedia(f"{file_type} {_NOT_MEDIA} Choose a song or a video.")
+            raise UnsupportedMedia(f"{display_name(file_name)} {_NOT_MEDIA} Choose a song or a video.")
         max_bytes = self._check_announced(size)
         now, session_id, name = self.sessions.clock(), new_id(), display_name(file_name)
         session = Session(

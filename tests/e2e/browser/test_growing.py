@@ -240,3 +240,19 @@ def test_a_reload_keeps_the_place_in_a_song_that_is_separated(
     expect(song.get_by_role("slider", name="Playhead")).to_have_value("10")
     expect(song.get_by_role("progressbar")).to_have_count(1)  # it is still being separated
     button(song, f"Cancel {hum.stem}").click()
+
+
+def test_one_button_takes_the_voice_away_while_the_song_is_separated(
+    server: Server, visit: OpenVisit, hum: Path
+) -> None:
+    page = visit(server.address).page
+    pick(page, hum)
+    song = card(page, hum)
+    karaoke, voice = button(song, "Karaoke"), button(song, "Mute Vocals")
+    karaoke.click()
+    expect(voice).to_have_attribute("aria-pressed", "true")
+    expect(karaoke).to_have_attribute("aria-pressed", "true")
+    expect(song.get_by_role("progressbar")).to_have_count(1)  # it is still being separated
+    karaoke.click()  # and the same button brings it back
+    expect(voice).to_have_attribute("aria-pressed", "false")
+    button(song, f"Cancel {hum.stem}").click()
