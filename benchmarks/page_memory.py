@@ -18,8 +18,6 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.songs import write_song  # noqa: E402
 from tests.e2e.browser.conftest import CHROMIUM, FLAGS, build  # noqa: E402
-from tests.e2e.browser.server import Server  # noqa: E402
+from tests.e2e.browser.server import running_server  # noqa: E402
 
 SIX_STEMS = "htdemucs_6s"
 # By how many stems sound. Seven: three stems, and four parts of the stem that was split, which is shown too.
@@ -75,16 +73,6 @@ def main() -> None:
             browser.close()
     if largest > options.at_most_mb:
         raise SystemExit(f"page_memory.py: the tab had {largest:.0f} MB, more than {options.at_most_mb:.0f}")
-
-
-@contextmanager
-def running_server(data: Path) -> Iterator[Server]:
-    """A server with its songs in this folder."""
-    server = Server(data)
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 def separate(address: str, song: Path, stems: int) -> str:

@@ -29,7 +29,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.flaky(reruns=1))
-    reasons = {"long": "takes longer", "stress": "takes longer", "firefox": "needs Firefox"}
+    reasons = {
+        "long": "takes longer",
+        "stress": "takes longer",
+        "firefox": "needs Firefox",
+        "webkit": "needs WebKit",
+    }
     for marker, reason in reasons.items():
         if marker not in config.option.markexpr:
             for item in items:

@@ -6,13 +6,16 @@ import itertools
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
+STARTING_S = 120  # long, as the machine may be busy
+ANSWER_S = 180
 PREFERENCES = {
     "media.autoplay.default": 0,
     "media.autoplay.blocking_policy": 0,
@@ -34,7 +37,7 @@ class Tab:
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            answer = json.loads(self._socket.recv(timeout=120))
+            answer = json.loads(self._socket.recv(timeout=ANSWER_S))
             if answer.get("id") == number:
                 if answer["type"] != "success":
                     raise AssertionError(f"{method}: {answer['message']}")
@@ -63,6 +66,10 @@ class Tab:
         value = answer["result"].get("value")
         return None if value is None else json.loads(value)
 
+    def click(self, expression: str) -> None:
+        """Click the element of an expression."""
+        self.evaluate(f"({expression}.click(), true)")
+
     def wait(self, expression: str) -> Any:
         """Wait until an expression is true, for two minutes at most. Returns its value."""
         return self.evaluate(
@@ -71,23 +78,33 @@ class Tab:
         )
 
 
+def address_in(log: Path, process: subprocess.Popen[bytes]) -> str:
+    """Wait until Firefox has written its address."""
+    end = time.monotonic() + STARTING_S
+    while process.poll() is None and time.monotonic() < end:
+        if found := re.search(r"WebDriver BiDi listening on (ws://\S+)", log.read_text(errors="replace")):
+            return found[1]
+        time.sleep(0.1)
+    raise AssertionError(f"Firefox did not start: {log.read_text(errors='replace')}")
+
+
 @contextmanager
-def running_firefox(executable: Path, profile: Path) -> Iterator[Tab]:
+def running_firefox(
+    executable: Path, profile: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Tab]:
     """A Firefox without a window, with a new profile."""
     profile.mkdir()
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
     (profile / "user.js").write_text("\n".join(lines))
     options = ["--headless", "--no-remote", "--remote-debugging-port", "0"]
     command = [str(executable), *options, "--profile", str(profile)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    log = profile.with_suffix(".log")  # a pipe that is not read to the end would stop Firefox when it is full
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(command, stdout=errors, stderr=errors, env=environment) as process,
+    ):
         try:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if found := re.search(r"WebDriver BiDi listening on (ws://\S+)", line):
-                    break
-            else:
-                raise AssertionError("Firefox did not start")
-            with connect(f"{found[1]}/session", max_size=None) as socket:
+            with connect(f"{address_in(log, process)}/session", max_size=None) as socket:
                 yield Tab(socket)
         finally:
             process.terminate()

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,3 +61,13 @@ class Server:
         """Names of all files of songs."""
         objects = self.data / "objects"
         return sorted(str(path.relative_to(objects)) for path in objects.rglob("*") if path.is_file())
+
+
+@contextmanager
+def running_server(data: Path, *options: str) -> Iterator[Server]:
+    """A server with its songs in this folder."""
+    server = Server(data, *options)
+    try:
+        yield server
+    finally:
+        server.stop()
