@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import httpx
-import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 from tests.e2e.browser import audio_probe
 from tests.e2e.browser.conftest import OpenVisit
 from tests.e2e.browser.server import Server
+from tests.e2e.browser.sounds import write_clip
 from tests.e2e.browser.steps import open_song, pick, wait_until_done
 from tests.e2e.browser.test_accessibility import findings
 from tests.e2e.browser.test_library import picture
 
-SECONDS, FRAMES_PER_S, RATE = 24, 25, 48_000
+SECONDS = 24
 # A shown frame lasts 40 ms, the page corrects every 100 ms, and a picture that is less than 40 ms off is left alone.
 STEP_S = 0.15
 
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    """A WebM video whose pictures become brighter with time, with noise as its sound."""
-    path = tmp_path / "Clip.webm"
-    noise = np.random.default_rng(1).uniform(-0.3, 0.3, (2, SECONDS * RATE)).astype(np.float32)
-    with av.open(str(path), "w") as container:
-        pictures = container.add_stream("libvpx", rate=FRAMES_PER_S, width=160, height=90, pix_fmt="yuv420p")
-        pictures.options = {"deadline": "realtime", "cpu-used": "8", "g": "25"}
-        sound = container.add_stream("libopus", rate=RATE, layout="stereo")
-        for index in range(SECONDS * FRAMES_PER_S):
-            grey = round(40 + 160 * index / (SECONDS * FRAMES_PER_S))
-            frame = av.VideoFrame.from_ndarray(np.full((90, 160, 3), grey, np.uint8))
-            frame.pts, frame.time_base = index, Fraction(1, FRAMES_PER_S)
-            container.mux(pictures.encode(frame))
-        for start in range(0, noise.shape[1], 960):
-            part = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(noise[:, start : start + 960]), "fltp", "stereo"
-            )
-            part.sample_rate, part.pts = RATE, start
-            container.mux(sound.encode(part))
-        container.mux(pictures.encode(None))
-        container.mux(sound.encode(None))
-    return path
+    """A video whose pictures become brighter with time, with noise as its sound."""
+    return write_clip(tmp_path / "Clip.webm", SECONDS)
 
 
 def off_s(page: Page) -> float:
