@@ -50,7 +50,7 @@ SIZES = POINTER(HTDemucsSizes)
 DONE, UNSUPPORTED_SIZES, MISSING_TENSOR, WRONG_LENGTH, SMALL_MEMORY = range(0, -5, -1)
 
 # Result and argument types of the functions in native.h, without the instruction set in their names.
-SIGNATURES = {
+SIGNATURES: Mapping[str, tuple[Any, list[Any]]] = {
     "weights_bytes": (c_uint64, [SIZES]),
     "workspace_bytes": (c_uint64, [SIZES, c_void_p, c_int32]),
     "pack": (
