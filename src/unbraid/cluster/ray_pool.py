@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,10 @@ from unbraid.cluster.song_worker import FAILED, Outcome, SongWorker, Task
 from unbraid.cluster.storage import StoredSong
 from unbraid.errors import SettingError, UnbraidError
 
-# Workers that may end one after the other while they start.
+# Workers that may end while they start, if none was ever ready.
 MOST_FAILED_STARTS = 5
+# Between two starts, after a failed one: twice as long each time. The cluster may need some time to notice a lost node.
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +86,9 @@ class _Pool:
         """Workers that have loaded the model."""
         self._starting: dict[Any, Any] = {}  # answer that is waited for: worker
         self._given: dict[Any, tuple[Any, StoredSong]] = {}  # answer that is waited for: worker and song
-        self._failed_starts = 0
+        self._failed_starts = 0  # since one succeeded
+        self._was_ready = False
+        self._next_start = 0.0
 
     def fit(self, schedule: Schedule) -> None:
         """Start workers while songs wait, and end those without work when none do.
@@ -96,7 +101,7 @@ class _Pool:
                 len(self._starting) < max(1, len(self.ready))
                 and len(self._starting) * SONGS_PER_WORKER < schedule.waiting
                 and (self._most is None or len(self._starting) + len(self.ready) < self._most)
-                and self._failed_starts < MOST_FAILED_STARTS
+                and time.monotonic() >= self._next_start
             ):
                 worker = self._make.remote(self._task)
                 self._starting[worker.problem.remote()] = worker
@@ -115,7 +120,11 @@ class _Pool:
 
     def wait(self, schedule: Schedule) -> Generator[Outcome]:
         """Wait until a worker is ready, has an outcome, or is lost. Yield outcomes."""
-        answers, _ = self._ray.wait([*self._starting, *self._given], num_returns=1)
+        pause_s = max(0.0, self._next_start - time.monotonic())
+        if not (asked := [*self._starting, *self._given]):
+            time.sleep(pause_s)
+            return
+        answers, _ = self._ray.wait(asked, num_returns=1, timeout=pause_s or None)
         for answer in answers:
             if answer in self._starting:
                 self._add(self._starting.pop(answer), answer)
@@ -138,21 +147,22 @@ class _Pool:
         try:
             problem = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
-            log.warning("a worker ended while it started", exc_info=True)
+            log.info("a worker ended while it started", exc_info=True)
+            pause_s = min(LONGEST_PAUSE_S, PAUSE_S * 2 ** min(self._failed_starts, 10))
             self._failed_starts += 1
-            if self._failed_starts >= MOST_FAILED_STARTS and not self.ready and not self._starting:
+            self._next_start = time.monotonic() + pause_s
+            if not self._was_ready and self._failed_starts >= MOST_FAILED_STARTS and not self._starting:
                 reason = str(error).strip().rpartition("\n")[2]
                 raise SettingError(f"Workers of the cluster can't start: {reason}") from error
             return
         if problem:
             raise SettingError(problem)
-        self._failed_starts = 0
+        self._failed_starts, self._next_start, self._was_ready = 0, 0.0, True
         self.ready.append(worker)
 
     def _lose(self, worker: Any, schedule: Schedule) -> Generator[Outcome]:
         """Let the songs of a lost worker wait again; yield those that fail."""
         self._kill(worker)  # it may only be out of reach
-        self._failed_starts = 0
         self.ready.remove(worker)
         self._given = {answer: given for answer, given in self._given.items() if given[0] != worker}
         for song in schedule.lose(worker):
