@@ -5,8 +5,9 @@
 It needs the packages of the tests (CONTRIBUTING.md), Chromium and Node.js. The user has read nothing and changes no
 choice but the model: picks a song, and taps "Karaoke" as soon as it is there. `visible` says whether that button could
 be tapped without scrolling. The voice is gone when the page's sound becomes equal to the finished accompaniment: from
-then on, no sample differs by more than -50 dB of full scale. The song must have a voice at that time. Times are
-seconds from the choice of the file. `--pictures` writes what the user sees at each of these moments.
+then on, no sample differs by more than -50 dB of full scale, but for the gain of the files. The song must have a voice
+at that time, and no part of it may repeat. Times are seconds from the choice of the file. `--pictures` writes what the
+user sees at each of these moments.
 """
 
 from __future__ import annotations
@@ -99,6 +100,10 @@ def voice_gone_s(page: Page, server: Server) -> float:
     at = place(part, accompaniment) - (end - 2 * stems.rate)  # of the recording's first sample
     heard = stems.samples[begin:end]
     expected = accompaniment[at + begin : at + end]
+    # Files of a song whose stems exceed full scale are softer, by one gain that is known in the end.
+    expected = expected * (
+        heard[-stems.rate :] @ expected[-stems.rate :] / np.sum(expected[-stems.rate :] ** 2)
+    )
     wrong = np.flatnonzero(np.abs(heard - expected) > ALLOWED)
     if len(wrong) and wrong[-1] > len(heard) - stems.rate:
         raise SystemExit("first_use.py: the voice did not go away")
