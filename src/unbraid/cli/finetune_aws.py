@@ -76,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--on-demand",
         action="store_true",
-        help="use no spot machine, which costs less but may have to wait and be interrupted",
+        help="use an ordinary machine; a spot machine costs less, but may have to wait and may be interrupted",
     )
     group.add_argument(
         "--usd-per-hour", type=_usd, metavar="USD", help="price of the machine (default: AWS's list price)"

@@ -1,6 +1,7 @@
 """The page in Debian's Firefox: a dropped song is separated, opened, heard and mixed.
 
-`apt install firefox-esr pulseaudio`, then `./test -m firefox`. Without a sound card, its audio context does not run.
+`apt install firefox-esr pulseaudio`, then `./test -m firefox`. Firefox needs a sound card or a sound server,
+which this test starts.
 """
 
 from __future__ import annotations
