@@ -140,3 +140,13 @@ def bind_functions(
         function.restype, function.argtypes = result, arguments
         functions[name] = function
     return functions
+
+
+def check_call(result: int, built: str) -> None:
+    """Raise ValueError for the error of a call into the library, if any. Its line names what is `built`."""
+    if result == UNSUPPORTED_SIZES:
+        raise ValueError(f"the native library does not support a {built} of these sizes")
+    if result in (MISSING_TENSOR, WRONG_LENGTH):
+        raise ValueError(f"the tensors don't fit the sizes of the {built}")
+    if result != DONE:
+        raise ValueError(f"the workspace belongs to another {built}")

@@ -10,14 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.native.library import (
-    DONE,
-    MISSING_TENSOR,
-    UNSUPPORTED_SIZES,
-    WRONG_LENGTH,
-    NativeLibrary,
-    bind_functions,
-)
+from unbraid.native.library import UNSUPPORTED_SIZES, NativeLibrary, bind_functions, check_call
 from unbraid.native.memory import aligned_bytes
 
 Floats = NDArray[np.float32]
@@ -83,13 +76,14 @@ class NativeMdx:
         self._active_threads = np.zeros(1, np.int32)
         needed = self._functions["weights_bytes"](sizes)
         if not needed:
-            _check(UNSUPPORTED_SIZES)
+            check_call(UNSUPPORTED_SIZES, "network")
         self._weights = aligned_bytes(needed)
         values = [np.ascontiguousarray(tensor, np.float32) for tensor in tensors]
         pointers = (c_void_p * len(values))(*[value.ctypes.data for value in values])
         lengths = (c_int64 * len(values))(*[value.size for value in values])
-        _check(
-            self._functions["pack"](sizes, len(values), pointers, lengths, self._weights.ctypes.data, needed)
+        check_call(
+            self._functions["pack"](sizes, len(values), pointers, lengths, self._weights.ctypes.data, needed),
+            "network",
         )
 
     def workspace(self) -> Workspace:
@@ -117,7 +111,7 @@ class NativeMdx:
             raise ValueError("the workspace belongs to another network")
         if seconds is not None and (seconds.shape != (len(STAGES),) or seconds.dtype != np.float64):
             raise ValueError(f"seconds must have {len(STAGES)} float64 values")
-        _check(
+        check_call(
             self._functions["run"](
                 self._sizes,
                 self._weights.ctypes.data,
@@ -128,7 +122,8 @@ class NativeMdx:
                 spectrum.ctypes.data,
                 workspace.spectra.ctypes.data,
                 None if seconds is None else seconds.ctypes.data,
-            )
+            ),
+            "network",
         )
 
 
@@ -139,13 +134,3 @@ def is_supported(library: NativeLibrary, sizes: MdxSizes) -> bool:
 
 def _functions(library: NativeLibrary) -> dict[str, Callable[..., int]]:
     return bind_functions(library.file, library.instructions, "mdx", _SIGNATURES)
-
-
-def _check(result: int) -> None:
-    """Raise ValueError for the error of a call into the library, if any."""
-    if result == UNSUPPORTED_SIZES:
-        raise ValueError("the native library does not support a network of these sizes")
-    if result in (MISSING_TENSOR, WRONG_LENGTH):
-        raise ValueError("the tensors don't fit the sizes of the network")
-    if result != DONE:
-        raise ValueError("the workspace belongs to another network")

@@ -9,14 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.native.library import (
-    DONE,
-    MISSING_TENSOR,
-    UNSUPPORTED_SIZES,
-    WRONG_LENGTH,
-    NativeLibrary,
-    bind_functions,
-)
+from unbraid.native.library import UNSUPPORTED_SIZES, NativeLibrary, bind_functions, check_call
 from unbraid.native.memory import aligned_bytes
 
 Floats = NDArray[np.float32]
@@ -73,16 +66,17 @@ class NativeBlock:
         self._rotation = np.ascontiguousarray(rotation, np.float32)
         needed = self._functions["weights_bytes"](sizes)
         if not needed:
-            _check(UNSUPPORTED_SIZES)
+            check_call(UNSUPPORTED_SIZES, "block")
         self._weights = aligned_bytes(needed)
         values = {name: np.ascontiguousarray(tensor, _type_of(tensor)) for name, tensor in tensors.items()}
         names = (c_char_p * len(values))(*[name.encode() for name in values])
         pointers = (c_void_p * len(values))(*[value.ctypes.data for value in values.values()])
         lengths = (c_int64 * len(values))(*[value.size for value in values.values()])
-        _check(
+        check_call(
             self._functions["pack"](
                 sizes, len(values), names, pointers, lengths, self._weights.ctypes.data, needed
-            )
+            ),
+            "block",
         )
 
     def workspace_bytes(self, threads: int) -> int:
@@ -106,7 +100,7 @@ class NativeBlock:
         _check_tokens(tokens, (sizes.items, sizes.length, sizes.width))
         if out is not None:
             _check_tokens(out, (sizes.length, sizes.items, sizes.width))
-        _check(
+        check_call(
             self._functions["run"](
                 sizes,
                 self._weights.ctypes.data,
@@ -117,7 +111,8 @@ class NativeBlock:
                 self._rotation.ctypes.data,
                 tokens.ctypes.data,
                 None if out is None else out.ctypes.data,
-            )
+            ),
+            "block",
         )
 
 
@@ -138,13 +133,3 @@ def _check_tokens(tokens: Floats, shape: tuple[int, ...]) -> None:
 
 def _type_of(tensor: NDArray[Any]) -> type[np.floating[Any]]:
     return np.float16 if tensor.ndim > 1 else np.float32
-
-
-def _check(result: int) -> None:
-    """Raise ValueError for the error of a call into the library, if any."""
-    if result == UNSUPPORTED_SIZES:
-        raise ValueError("the native library does not support a block of these sizes")
-    if result in (MISSING_TENSOR, WRONG_LENGTH):
-        raise ValueError("the tensors don't fit the sizes of the block")
-    if result != DONE:
-        raise ValueError("the workspace belongs to another block")
