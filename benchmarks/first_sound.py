@@ -3,11 +3,12 @@
     .venv-test/bin/python benchmarks/first_sound.py SONG [-m MODEL …] [--runs N] [--seeded]
 
 It needs the packages of the tests (CONTRIBUTING.md), Chromium and Node.js. It starts `unbraid serve` with an empty data
-folder for each model, separates the song once so that the worker has loaded the model, and then drops it again, in a
-new browser each time. `cold` is the first drop, with a worker that has just started. Times are seconds from the drop
-to the first sample that is not silent, as it leaves the page's audio graph. A model must be in the cache already. With
-`--seeded`, models that `seeded_models.py` knows get seeded weights of the published sizes in a cache of its own, which
-needs PyTorch; the time doesn't depend on their values.
+folder for each model, drops the song once so that the worker has loaded the model, and then again, in a new browser
+each time. `cold` is the first drop, with a worker that has just started. Times are seconds from the drop to the first
+sample that is not silent, as it leaves the page's audio graph. The song must be longer than the time to its first
+stems: when the original has ended, nothing is heard any more. A model must be in the cache already. With `--seeded`,
+models that `seeded_models.py` knows get seeded weights of the published sizes in a cache of its own, which needs
+PyTorch; the time doesn't depend on their values.
 """
 
 from __future__ import annotations
@@ -49,6 +50,16 @@ def wait_until_heard(page: Page, context: int, longest_s: float) -> float:
     return float(heard)
 
 
+def end(page: Page, song: Path) -> None:
+    """Cancel the song, so that the next one needn't wait for it, if it isn't done yet."""
+    cancel = page.get_by_role("button", name=f"Cancel {song.stem}")
+    done = page.get_by_role("button", name=song.stem, exact=True)
+    cancel.or_(done).first.wait_for()
+    if cancel.is_visible():
+        cancel.click()
+        page.get_by_text("Cancelled.").first.wait_for()
+
+
 def drop(browser: Browser, server: Server, song: Path, model: str, longest_s: float) -> tuple[float, float]:
     """Drop the song in a new browser; return the seconds to the original and to the first stems."""
     context = browser.new_context(bypass_csp=True)
@@ -61,13 +72,14 @@ def drop(browser: Browser, server: Server, song: Path, model: str, longest_s: fl
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="songs").click()
     begun = float(page.evaluate("performance.now() / 1000"))
-    chooser.value.set_files(song)
+    with page.expect_request("**/process") as request:
+        chooser.value.set_files(song)
+    used = request.value.post_data_json["model"]
+    if used != model:
+        raise SystemExit(f"first_sound.py: the song is separated with another model than {model}: {used}")
     original = wait_until_heard(page, 0, longest_s) - begun
     first = wait_until_heard(page, 1, longest_s) - begun
-    page.get_by_role("button", name=song.stem, exact=True).wait_for()  # done, so the next song needn't wait
-    used = page.evaluate("() => document.querySelector('.facts')?.textContent ?? ''")
-    if model not in used:
-        raise SystemExit(f"first_sound.py: the song was separated with another model than {model}: {used}")
+    end(page, song)
     context.close()
     return original, first
 
