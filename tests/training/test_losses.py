@@ -8,7 +8,9 @@ import torch
 
 from unbraid.models.lite import N_FFT, POOLED
 from unbraid.networks.lite import unpool
+from unbraid.training.families import SPLEETER
 from unbraid.training.losses import error_power, spectrum_loss, waveform_loss
+from unbraid.training.mask_objective import MaskObjective
 from unbraid.training.mixtures import Stems, Target
 from unbraid.training.stft import spectra, waveforms
 
@@ -52,6 +54,23 @@ def test_optimal_masks_have_lower_loss(target: Target) -> None:
     assert losses[0] < losses[1] - 0.1
     waves = [waveform_loss(masks, target, items=2).item() for masks in (best, torch.full_like(best, 0.25))]
     assert waves[0] < waves[1]
+
+
+def test_a_quiet_stem_counts_if_its_floor_is_low() -> None:
+    """The error of a voice with 3 % of the energy is halved. With one floor for all stems, that hardly counts."""
+    torch.manual_seed(0)
+    voice, band = 0.17 * torch.randn(1, 1, 2, SAMPLES), torch.randn(1, 1, 2, SAMPLES)
+    target = Stems(torch.cat([band, voice], 1), family=SPLEETER).mix()
+    nothing = torch.zeros(1, 2, 2, 1024, 13)
+    best = (target.cross / target.mixture_power).clamp(0, 1)
+    half = (1 - 0.5**0.5) * best  # leaves half of the energy that a better mask would leave
+
+    def gain(objective: MaskObjective) -> float:
+        losses = [spectrum_loss(mask, target, (0.0, 1.0), objective.silence) for mask in (nothing, half)]
+        return (losses[0] - losses[1]).item()
+
+    same_floor = gain(MaskObjective(SPLEETER, silence=0.3))
+    assert gain(MaskObjective(SPLEETER).for_shares([0.97, 0.03])) > 5 * same_floor > 0
 
 
 @pytest.mark.parametrize("level", [1.0, 0.0])

@@ -129,8 +129,8 @@ def _parts(rng: np.random.Generator, kind: str, instruments: frozenset[str]) -> 
     return playing or frozenset({"other"} & instruments) or instruments
 
 
-def make_plan(rng: np.random.Generator) -> Plan:
-    """Draw the plan of a song of 30 to 48 seconds."""
+def make_plan(rng: np.random.Generator, longer: float = 1.0) -> Plan:
+    """Draw the plan of a song of 30 to 48 seconds, times `longer`."""
     name = pick(rng, POPULARITY)
     genre = GENRES[name]
     tempo = float(rng.uniform(*genre.tempo_bpm))
@@ -140,7 +140,7 @@ def make_plan(rng: np.random.Generator) -> Plan:
     swings = chance(rng, genre.swing) and meter != "6/8"
     swing = float(rng.uniform(0.55, 0.67)) if swings else 0.5
     drifts = genre.looseness_s > 0.005 and chance(rng, 0.5)
-    drift = tuple(float(d) for d in 0.01 * rng.standard_normal(60)) if drifts else ()
+    drift = tuple(float(d) for d in 0.01 * rng.standard_normal(round(60 * longer))) if drifts else ()
     clock = Clock(tempo, swing, genre.swing_unit, drift)
 
     vocals = pick(rng, genre.vocals)
@@ -152,7 +152,7 @@ def make_plan(rng: np.random.Generator) -> Plan:
     if chance(rng, genre.without_bass):
         instruments.discard("bass")
 
-    target = float(rng.uniform(30.0, 44.0))
+    target = longer * float(rng.uniform(30.0, 44.0))
     kind = pick(
         rng, {"intro": 3, "verse": 4, "prechorus": 1, "chorus": 4, "bridge": 1, "break": 1, "solo": 1}
     )

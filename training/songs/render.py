@@ -41,10 +41,10 @@ class Song:
     about: dict[str, object]
 
 
-def compose(seed: int, split: Split) -> Score:
-    """Compose the score of a song; it depends only on seed and split."""
+def compose(seed: int, split: Split, longer: float = 1.0) -> Score:
+    """Compose the score of a song; it depends only on seed, split and `longer` (see `make_plan`)."""
     rng = np.random.default_rng([seed, SPLIT_SEED[split]])
-    plan = make_plan(rng)
+    plan = make_plan(rng, longer)
     drums, bass, voice = rng.spawn(3)
     hits = write_drums(drums, plan)
     notes, style = write_bass(bass, plan, hits)
@@ -74,12 +74,18 @@ def _drums(rng: np.random.Generator, score: Score, total: int, split: Split) -> 
     return mixing.mix_drums(rng, tracks, loop, total), style if loop is None else "loop"
 
 
-def render(seed: int, split: Split, bank: VoiceBank | None = None, parts: Collection[str] = STEMS) -> Song:
+def render(
+    seed: int,
+    split: Split,
+    bank: VoiceBank | None = None,
+    parts: Collection[str] = STEMS,
+    longer: float = 1.0,
+) -> Song:
     """Render a song with its score; see `render_song`. Stems that `parts` doesn't name are silent.
 
     Each stem has its own random numbers. Without the others, only the common gain and the tape of cassettes differ.
     """
-    score = compose(seed, split)
+    score = compose(seed, split, longer)
     plan = score.plan
     streams = np.random.default_rng([seed, SPLIT_SEED[split], 9]).spawn(6)
     total = int(plan.seconds * SAMPLE_RATE)

@@ -28,11 +28,6 @@ from unbraid.training.mask_objective import MaskObjective
 TEACHABLE = "lite, spleeter, htdemucs, a Roformer, or a model that was taught from one of them"
 
 
-# Of the mixture's energy: -5 dB. The score counts loud passages most. With -10 dB and gentler augmentation, both
-# networks soon learnt the instruments of their songs by heart: others lost up to 2 dB.
-SILENCE = 0.3
-
-
 def student_of(model: Model, stems: Sequence[str], seed: int, *, little: bool = False) -> Student:
     """Return the network of `model`, changed to separate `stems`. Raises ModelError if it can't be taught.
 
@@ -120,7 +115,7 @@ def _lite(network: Lite, sources: Sequence[str], stems: Sequence[str], generator
     described = lite_sizes.description(tuple(stems), config)
     return Student(
         network,
-        MaskObjective(LITE, SILENCE),
+        MaskObjective(LITE),
         lite_template(config, described),
         learning_rate=3e-3,
         relative=True,
@@ -158,7 +153,7 @@ def _spleeter(
     described = spleeter_sizes.description(tuple(stems), changed_sizes)
     return Student(
         network,
-        MaskObjective(SPLEETER, SILENCE),
+        MaskObjective(SPLEETER),
         spleeter_template(changed_sizes, described),
         learning_rate=3e-5,
         relative=False,

@@ -15,6 +15,7 @@ from unbraid.finetuning.spool import Spool
 
 Stored = NDArray[np.float16]
 
+_BLOCK = 1 << 20  # samples that are read at a time
 LAST_PART = 0.25  # of a single song, which is held out
 
 
@@ -61,6 +62,21 @@ def fingerprint(check: Check) -> list[list[object]]:
     return [
         [song.name, *sorted([name, stem.samples] for name, stem in song.stems.items())] for song in check.used
     ]
+
+
+def shares(tracks: Sequence[Tracks], targets: Mapping[str, Sequence[str]]) -> list[float]:
+    """Return the mean share of each target in the energy of a song. Silent songs don't count."""
+    found = []
+    for song in tracks:
+        energies = np.array([sum(_energy(song.stems[stem]) for stem in parts) for parts in targets.values()])
+        if energies.any():
+            found.append(energies / energies.sum())
+    return [float(share) for share in np.mean(found, axis=0)]
+
+
+def _energy(stem: Stored) -> float:
+    blocks = range(0, len(stem), _BLOCK)
+    return sum(float(np.square(stem[start : start + _BLOCK], dtype=np.float32).sum()) for start in blocks)
 
 
 def in_order(tracks: Sequence[Tracks], stems: Sequence[str]) -> list[list[Stored]]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unbraid.cores import usable_cores
-from unbraid.finetuning.material import Stored, Tracks, in_order
+from unbraid.finetuning.material import Stored, Tracks, in_order, shares
 from unbraid.finetuning.plan import DROPS, LONGEST_UNTIL_BEST, PATIENCE, Plan
 from unbraid.finetuning.scoring import Scoring
 from unbraid.finetuning.student import Student
@@ -82,9 +82,10 @@ class Teacher:
         folder: Path,
         event: Event,
     ) -> None:
+        targets = plan.targets
+        student = replace(student, objective=student.objective.for_shares(shares(learnt, targets)))
         self.plan, self.student, self.folder, self.event = plan, student, folder, event
         self.device = choose_device(plan.device)
-        targets = plan.targets
         self.scoring = Scoring([summed(song.multitrack(), targets) for song in held_out], student.objective)
         self.batches = Batches(
             SummedPool(learnt, targets),

@@ -42,15 +42,19 @@ def error_energy(masks: Tensor, target: Target) -> Energies:
 
 
 def spectrum_loss(
-    masks: Tensor, target: Target, stem_weights: Sequence[float] = STEM_WEIGHTS, silence: float = SILENCE
+    masks: Tensor,
+    target: Target,
+    stem_weights: Sequence[float] = STEM_WEIGHTS,
+    silence: float | Sequence[float] = SILENCE,
 ) -> Tensor:
     """Negative SDR of the spectrogram in nepers, with a floor at silence (after Wisdom et al., arXiv 2006.12701).
 
     The loss uses energies, because an uncertain voice then has its minimum at an intermediate mask. With magnitudes,
-    the minimum would be at zero, and the network would learn to be silent.
+    the minimum would be at zero, and the network would learn to be silent. `silence` is the floor's share of the
+    mixture's energy, for all stems or for each.
     """
     error, reference, mixture = error_energy(masks, target)
-    floor = silence * mixture + NOTHING
+    floor = torch.as_tensor(silence, device=mixture.device) * mixture + NOTHING
     loss = torch.log((error + floor) / (reference + floor))  # (batch, stems)
     weights = torch.tensor(stem_weights, device=loss.device)
     voice_only = weights * 0

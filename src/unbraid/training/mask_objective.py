@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from unbraid.training.validate import separate
 
 REMIXES = 5  # more batches of mixtures from the same stems
 WAVEFORM_WEIGHT = 0.25
+FLOOR = 0.3  # silence of a stem, of its share of the energy
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class MaskObjective:
     """The losses of `training.losses` for a family of networks. `silence`: see `spectrum_loss`."""
 
     family: Family = LITE
-    silence: float = SILENCE
+    silence: float | tuple[float, ...] = SILENCE
     per_draw: int = 1 + REMIXES
     longest: int | None = None
 
@@ -32,6 +35,10 @@ class MaskObjective:
     def deviation(self) -> float:
         """See `Objective`."""
         return self.family.deviation
+
+    def for_shares(self, shares: Sequence[float]) -> Self:
+        """See `Objective`. A quiet stem gets a low floor, or nothing would be learnt of it."""
+        return replace(self, silence=tuple(FLOOR * share for share in shares))
 
     def stems(self, audio: Tensor, backed: NDArray[np.bool_] | None = None) -> Stems:
         """See `Objective`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ class Objective(Protocol):
     @property
     def longest(self) -> int | None:
         """Samples that the network reads at most; None: as many as there are."""
+
+    def for_shares(self, shares: Sequence[float]) -> Self:
+        """Return the objective for songs in which the stems have these shares of the energy."""
 
     def stems(self, audio: Tensor, backed: NDArray[np.bool_] | None = None) -> Mixable:
         """Prepare stems (batch, stems, 2, samples). Only the voice is known in `backed` items."""

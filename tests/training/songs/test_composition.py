@@ -39,6 +39,14 @@ def test_songs_last_30_to_50_seconds(scores: list[Score]) -> None:
     assert all(29 < score.plan.seconds < 51 for score in scores)
 
 
+def test_longer_songs_are_composed_to_their_end() -> None:
+    songs = [compose(seed, "train", 5.0) for seed in range(12)]
+    assert all(145 < song.plan.seconds < 255 for song in songs)
+    assert all(song.plan.clock.seconds(song.plan.quarters) >= song.plan.seconds for song in songs)
+    last_notes = [song.bass[-1].start_s / song.plan.seconds for song in songs if song.bass]
+    assert float(np.median(last_notes)) > 0.9
+
+
 def test_tempo_stays_between_56_and_190(scores: list[Score]) -> None:
     assert all(56 <= score.plan.clock.tempo_bpm <= 190 for score in scores)
 
