@@ -110,7 +110,7 @@ def _damaged(folder: Path) -> Iterator[BrokenFile]:
     yield BrokenFile(file("claims-hours.wav", long), warning="cut off", samples=(LENGTH, LENGTH))
     unknown = wav[:4] + b"\xff\xff\xff\xff" + wav[8:at] + b"\xff\xff\xff\xff" + wav[at + 4 :]
     yield BrokenFile(file("length-unknown.wav", unknown), samples=(LENGTH, LENGTH))
-    nan = _sound()
+    nan = _sound().copy()
     nan[0, 1000:1010], nan[1, 5000] = np.nan, np.inf
     path = write(folder / "not-numbers.wav", nan, RATE, Kind("wav", "wav", "pcm_f32le", "flt"))
     yield BrokenFile(path, warning="not numbers", samples=(LENGTH, LENGTH))

@@ -21,10 +21,12 @@ def tags_of(texts: Mapping[str, str], *pictures: bytes) -> Tags:
     return Tags({name: (value,) for name, value in texts.items()}, tuple(described))
 
 
-def encode(path: Path, tags: Tags | None = None, **options: object) -> Path:
-    """Write a second of noise with `tags`; the suffix of `path` is the format."""
-    with Encoder(path, sample_rate=RATE, channels=2, format=path.suffix[1:], tags=tags, **options) as encoder:  # type: ignore[arg-type]
-        encoder.write(noise(RATE, 2))
+def encode(path: Path, tags: Tags | None = None, samples: int | None = None) -> Path:
+    """Write `samples` of noise, or a quarter of a second, with `tags`; the suffix of `path` is the format."""
+    with Encoder(
+        path, sample_rate=RATE, channels=2, format=path.suffix[1:], tags=tags, samples=samples
+    ) as encoder:
+        encoder.write(noise(samples or RATE // 4, 2))
     return path
 
 
@@ -63,7 +65,7 @@ def safe(size: int) -> bytes:
 
 
 def tagged_mp3(path: Path, tag: bytes) -> Path:
-    """Write a second of noise with `tag` instead of the encoder's."""
+    """Write noise with `tag` instead of the encoder's."""
     content = encode(path).read_bytes()
     length = 10 + sum(byte << shift for byte, shift in zip(content[6:10], (21, 14, 7, 0), strict=True))
     path.write_bytes(tag + content[length:])
@@ -71,7 +73,7 @@ def tagged_mp3(path: Path, tag: bytes) -> Path:
 
 
 def tagged_wav(path: Path, tag: bytes) -> Path:
-    """Write a second of noise with `tag` in a chunk."""
+    """Write noise with `tag` in a chunk."""
     content = encode(path).read_bytes() + b"id3 " + struct.pack("<I", len(tag)) + tag + bytes(len(tag) % 2)
     path.write_bytes(content[:4] + struct.pack("<I", len(content) - 8) + content[8:])
     return path

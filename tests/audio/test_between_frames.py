@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,9 +26,11 @@ AC3 = Kind("ac3", "ac3", "ac3", "fltp")
 EAC3 = Kind("eac3", "eac3", "eac3", "fltp")
 
 
-def encoded(folder: Path, kind: Kind, seed: int = 0, channels: int = 2, rate: int = RATE) -> bytes:
+@cache
+def encoded(kind: Kind, seed: int = 0, channels: int = 2, rate: int = RATE) -> bytes:
     sound = bursts(LENGTH, channels, rate, seed)
-    content = write(folder / f"part.{kind.ending}", sound, rate, kind).read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        content = write(Path(folder) / f"part.{kind.ending}", sound, rate, kind).read_bytes()
     return content[45:] if content.startswith(b"ID3") else content
 
 
@@ -71,9 +75,9 @@ NAMES = list(blocks(b""))
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", [MP3, AAC, MP2, AC3, EAC3], ids=lambda kind: kind.ending)
 def test_tags_and_zeros_between_joined_files_take_no_time(tmp_path: Path, kind: Kind, name: str) -> None:
-    one, other = encoded(tmp_path, kind), encoded(tmp_path, kind, seed=1)
+    one, other = encoded(kind), encoded(kind, seed=1)
     expected, _ = decode(tmp_path / f"plain.{kind.ending}", one + other)
-    block = blocks(encoded(tmp_path, MP3))[name]
+    block = blocks(encoded(MP3))[name]
     decoded, warnings = decode(tmp_path / f"tagged.{kind.ending}", one + block + other)
     assert np.array_equal(decoded, expected)
     assert warnings == []
@@ -81,7 +85,7 @@ def test_tags_and_zeros_between_joined_files_take_no_time(tmp_path: Path, kind: 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tags_behind_the_sound_change_nothing(tmp_path: Path, name: str) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     decoded, warnings = decode(tmp_path / "song.mp3", content + blocks(content)[name])
     assert decoded.shape == (2, LENGTH)
     assert abs(lag(bursts(LENGTH, 2, RATE), decoded)) < 0.5
@@ -90,7 +94,7 @@ def test_tags_behind_the_sound_change_nothing(tmp_path: Path, name: str) -> None
 
 @pytest.mark.parametrize("size", [1, 500, 20_000, 100_000])
 def test_inserted_zeros_take_no_time(tmp_path: Path, size: int) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     middle = starts(content)[40]
     decoded, warnings = decode(tmp_path / "song.mp3", content[:middle] + bytes(size) + content[middle:])
     expected, _ = decode(tmp_path / "plain.mp3", content)
@@ -100,7 +104,7 @@ def test_inserted_zeros_take_no_time(tmp_path: Path, size: int) -> None:
 
 @pytest.mark.parametrize("replacement", [bytes(4000), garbage(4000)], ids=["zeros", "garbage"])
 def test_damaged_frames_keep_their_time(tmp_path: Path, replacement: bytes) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     middle = starts(content)[40] + 100
     damaged = content[:middle] + replacement + content[middle + 4000 :]
     decoded, warnings = decode(tmp_path / "song.mp3", damaged)
@@ -123,7 +127,7 @@ def test_damage_between_tags_is_read_as_without_the_tags(tmp_path: Path) -> None
 
 
 def test_tag_among_damaged_frames_takes_no_time(tmp_path: Path) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     middle = starts(content)[40] + 100
     half = garbage(2000)
     with_tag = content[:middle] + half + id3v2(content) + half + content[middle + 4000 :]
@@ -133,7 +137,7 @@ def test_tag_among_damaged_frames_takes_no_time(tmp_path: Path) -> None:
 
 
 def test_tag_after_a_file_that_is_cut_off_takes_no_time(tmp_path: Path) -> None:
-    one, other = encoded(tmp_path, MP3), encoded(tmp_path, MP3, seed=1)
+    one, other = encoded(MP3), encoded(MP3, seed=1)
     cut = one[: starts(one)[30] + 100]
     expected, _ = decode(tmp_path / "plain.mp3", cut + other)
     decoded, _ = decode(tmp_path / "tagged.mp3", cut + id3v2(other) + other)
@@ -141,7 +145,7 @@ def test_tag_after_a_file_that_is_cut_off_takes_no_time(tmp_path: Path) -> None:
 
 
 def test_small_tags_within_a_frame_that_was_cut_short_take_no_time(tmp_path: Path) -> None:
-    one, other = encoded(tmp_path, MP3), encoded(tmp_path, MP3, seed=1)
+    one, other = encoded(MP3), encoded(MP3, seed=1)
     cut = one[: starts(one)[30] + 50]  # 368 bytes of the frame are missing
     tags = id3v1() + id3v2(title="New") + id3v2(garbage(20_000) + other)
     ranges = walk(io.BytesIO(cut + tags + other), "mp3").ranges
@@ -155,7 +159,7 @@ def test_small_tags_within_a_frame_that_was_cut_short_take_no_time(tmp_path: Pat
 def test_tag_shorter_than_the_missing_bytes_of_a_frame_takes_no_time(
     tmp_path: Path, kind: Kind, tag: bytes
 ) -> None:
-    one, other = encoded(tmp_path, kind), encoded(tmp_path, kind, seed=1)
+    one, other = encoded(kind), encoded(kind, seed=1)
     length, start = max((end - start, start) for start, end in pairwise(starts(one)))
     cut = one[: start + 50]
     assert 50 + len(tag) < length
@@ -168,7 +172,7 @@ def test_tag_shorter_than_the_missing_bytes_of_a_frame_takes_no_time(
 
 
 def test_tags_are_read_although_they_take_no_time(tmp_path: Path) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     path = tmp_path / "song.mp3"
     path.write_bytes(id3v2(title="First") + content + id3v2(b"cover", "Second") + content)
     assert probe(path).tags.text("title") == "First"
@@ -179,7 +183,7 @@ def test_tags_are_read_although_they_take_no_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("channels", "rate"), [(1, 44100), (2, 48000), (2, 22050), (1, 8000)])
 @pytest.mark.parametrize("kind", [MP3, AAC], ids=lambda kind: kind.ending)
 def test_file_without_gaps_is_read_as_it_is(tmp_path: Path, kind: Kind, channels: int, rate: int) -> None:
-    content = encoded(tmp_path, kind, channels=channels, rate=rate)
+    content = encoded(kind, channels=channels, rate=rate)
     name = "aac" if kind is AAC else "mp3"
     assert walk(io.BytesIO(content), name).ranges is None
     assert walk(io.BytesIO(id3v2(b"cover") + content + id3v1()), name).ranges is None
@@ -195,7 +199,7 @@ def test_bytes_without_frames_are_left_to_ffmpeg(content: bytes) -> None:
 
 @pytest.mark.parametrize("kind", [MP3, AAC], ids=lambda kind: kind.ending)
 def test_file_may_end_within_a_header(tmp_path: Path, kind: Kind) -> None:
-    content = encoded(tmp_path, kind)
+    content = encoded(kind)
     last = starts(content)[60]
     for size in range(1, 9):
         for gap in (b"", garbage(300)):
@@ -204,7 +208,7 @@ def test_file_may_end_within_a_header(tmp_path: Path, kind: Kind) -> None:
 
 
 def test_a_tag_longer_than_the_file_is_not_believed(tmp_path: Path) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     middle = starts(content)[40]
     bogus = b"ID3\4\0\0" + b"\x7f\x7f\x7f\x7f" + garbage(500)
     decoded, _ = decode(tmp_path / "song.mp3", content[:middle] + bogus + content[middle:])

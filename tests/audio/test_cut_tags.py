@@ -31,7 +31,7 @@ CUT = {
 @pytest.mark.parametrize("cut", CUT.values(), ids=CUT)
 @pytest.mark.parametrize("kind", [MP3, AAC], ids=lambda kind: kind.ending)
 def test_cut_tag_between_files_takes_neither_time_nor_music(tmp_path: Path, kind: Kind, cut: bytes) -> None:
-    one, other = encoded(tmp_path, kind), encoded(tmp_path, kind, seed=1)
+    one, other = encoded(kind), encoded(kind, seed=1)
     expected, _ = decode(tmp_path / f"plain.{kind.ending}", one + other)
     decoded, warnings = decode(tmp_path / f"cut.{kind.ending}", one + cut + other)
     assert np.array_equal(decoded, expected)
@@ -40,7 +40,7 @@ def test_cut_tag_between_files_takes_neither_time_nor_music(tmp_path: Path, kind
 
 @pytest.mark.parametrize("between", [id3v2(garbage(50_000)), id3v1() + id3v2(garbage(50_000))])
 def test_tag_cut_so_that_it_ends_within_a_later_tag_takes_no_music(tmp_path: Path, between: bytes) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     cut = id3v2(garbage(len(content) + len(between) // 2))[:3000]
     expected, _ = decode(tmp_path / "plain.mp3", content * 3)
     decoded, _ = decode(tmp_path / "cut.mp3", content + cut + content + between + content)
@@ -48,7 +48,7 @@ def test_tag_cut_so_that_it_ends_within_a_later_tag_takes_no_music(tmp_path: Pat
 
 
 def test_repeated_download_of_a_cut_tag_takes_no_time(tmp_path: Path) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     tag = id3v2(garbage(SIZE))
     expected, _ = decode(tmp_path / "plain.mp3", content * 2)
     decoded, _ = decode(tmp_path / "cut.mp3", content + tag[:3000] + tag + content)
@@ -56,7 +56,7 @@ def test_repeated_download_of_a_cut_tag_takes_no_time(tmp_path: Path) -> None:
 
 
 def test_cut_tag_before_silent_frames_takes_no_music(tmp_path: Path) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     third, fourth = starts(content)[3:5]
     frame = content[third : third + 4].ljust(fourth - third, b"\0")
     silence = frame * 100
@@ -67,7 +67,7 @@ def test_cut_tag_before_silent_frames_takes_no_music(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [MP3, AAC], ids=lambda kind: kind.ending)
 def test_cut_tag_at_the_start_takes_no_music(tmp_path: Path, kind: Kind) -> None:
-    content = encoded(tmp_path, kind)
+    content = encoded(kind)
     expected, _ = decode(tmp_path / f"plain.{kind.ending}", content)
     decoded, _ = decode(tmp_path / f"cut.{kind.ending}", id3v2(garbage(SIZE))[:3000] + content)
     assert decoded.shape == expected.shape
@@ -76,7 +76,7 @@ def test_cut_tag_at_the_start_takes_no_music(tmp_path: Path, kind: Kind) -> None
 
 @pytest.mark.parametrize("following", [bytes(500), garbage(500), b"\xff", b""])
 def test_whole_tag_at_the_start_is_read_whatever_follows(tmp_path: Path, following: bytes) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     path = tmp_path / "song.mp3"
     decoded, _ = decode(path, id3v2(garbage(5000) + content, title="Song") + following + content)
     assert probe(path).tags.text("title") == "Song"

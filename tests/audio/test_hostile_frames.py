@@ -56,7 +56,7 @@ def hostile(content: bytes) -> dict[str, bytes]:
 def test_hostile_bytes_between_frames_are_looked_at_a_limited_number_of_times(
     tmp_path: Path, name: str
 ) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     file = CountingFile(content + hostile(content)[name] + content)
     frames = walk(file, "mp3")
     assert file.reads < MOST_READS
@@ -65,13 +65,13 @@ def test_hostile_bytes_between_frames_are_looked_at_a_limited_number_of_times(
 
 
 def test_file_with_too_many_gaps_is_read_as_it_is(tmp_path: Path) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     lyrics = b"\0LYRICSBEGINLYRICSEND\1" * 100_000
     assert walk(io.BytesIO(content + lyrics + content), "mp3") == (None, None)
 
 
 def test_hours_of_segments_with_a_tag_each_are_not_too_many(tmp_path: Path) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     segment = id3v2(b"", "time") + content[: starts(content)[4]]
     ranges = walk(io.BytesIO(segment * 12_000), "mp3").ranges
     assert ranges is not None
@@ -79,7 +79,7 @@ def test_hours_of_segments_with_a_tag_each_are_not_too_many(tmp_path: Path) -> N
 
 
 def test_a_song_is_walked_once_until_it_changes(tmp_path: Path) -> None:
-    content = encoded(tmp_path, MP3)
+    content = encoded(MP3)
     path = tmp_path / "song.mp3"
     path.write_bytes(content + id3v2(b"cover") + content)
     before = mpeg_frames._remembered.cache_info().misses
