@@ -62,21 +62,54 @@ def test_rejects_synth_only_with_destroy() -> None:
         main(["deploy", "--synth-only", "--destroy"])
 
 
+# Refuses every package that isn't in the lock file, as in the environment that `unbraid deploy` makes.
+ONLY_LOCKED = """
+import importlib.metadata, pathlib, re, sys
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+lock = pathlib.Path("requirements/deploy.lock").read_text("utf-8")
+locked = {plain(name) for name in re.findall(r"^([\\w.-]+)==", lock, re.M)}
+owners = importlib.metadata.packages_distributions()
+
+class OnlyLocked:
+    def find_spec(self, name, path=None, target=None):
+        found = owners.get(name.partition(".")[0])
+        if found and "unbraid" not in found and not {plain(each) for each in found} & locked:
+            raise ModuleNotFoundError(f"No module named {name!r} in deploy.lock", name=name)
+
+sys.meta_path.insert(0, OnlyLocked())
+sys.path.insert(0, "")
+from infra.deploy import main
+sys.exit(main(sys.argv[3:]))
+"""
+
+
 @pytest.fixture
-def cdk_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use the test environment, which has the same packages as infra/.venv: a new one takes 400 MB."""
-    monkeypatch.setattr(deploy, "environment", lambda: Path(sys.executable))
+def cdk_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the locked packages of the test environment, which are those of infra/.venv: a new one takes 400 MB."""
+    (tmp_path / "only_locked.py").write_text(ONLY_LOCKED)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/only_locked.py" "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(deploy, "environment", lambda: python)
 
 
-def test_writes_template_and_assets_without_an_account(
+def test_writes_templates_and_assets_without_an_account(
     cdk_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    assert main(["deploy", "--synth-only", "-o", "out", "--compute", "cpu", "--at-most", "3"]) == 0
+    options = ["--name", "staging", "--cloudfront", "--compute", "cpu", "--at-most", "3"]
+    assert main(["deploy", "--synth-only", "-o", "out", *options]) == 0
     out, err = capfd.readouterr()
-    assert (out, err) == (f"{tmp_path}/out/unbraid.template.json\n", "")
+    assert (out, err) == (f"{tmp_path}/out/staging.template.json\n", "")
+    assert {path.name for path in (tmp_path / "out").glob("*.template.json")} == {
+        "staging.template.json",
+        "staging-page.template.json",
+    }
     text = Path(out.strip()).read_text("utf-8")
     functions = [
         each for each in json.loads(text)["Resources"].values() if each["Type"] == "AWS::Lambda::Function"
@@ -90,4 +123,5 @@ def test_writes_template_and_assets_without_an_account(
     assert '"MaximumConcurrency": 3' in text
     # The locked version of the CDK's command line can read the output. The first run installs it.
     listing = [cdk_cli.installed(), "ls", "--app", tmp_path / "out"]
-    assert subprocess.run(listing, capture_output=True, text=True, check=True).stdout == "unbraid\n"
+    stacks = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    assert stacks.splitlines() == ["staging", "staging-page"]
