@@ -23,10 +23,10 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
 
 
-@pytest.fixture
-def song(tmp_path: Path, write_wave: WriteWave) -> Path:
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> Path:
     """A song that takes seconds to separate: longer than two heartbeats on any processor."""
-    return write_wave(tmp_path / "song.wav", 160.0)
+    return write_wave(tmp_path_factory.mktemp("long") / "song.wav", 160.0)
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def test_workers_separate_pending_songs_and_stop_on_sigterm(
 
 
 def test_another_worker_continues_the_job_of_a_killed_one(
-    workspace: Workspace, song: Path, started: list[subprocess.Popen[bytes]]
+    workspace: Workspace, tmp_path: Path, write_wave: WriteWave, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    session_id = workspace.add_song(song)
+    session_id = workspace.add_song(write_wave(tmp_path / "song.wav", 60.0))
     started.append(workspace.start_worker())
     workspace.wait_for(session_id, State.IN_PROGRESS, with_progress=True)
     started[0].kill()
