@@ -28,13 +28,13 @@ def emulated_library(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str]
     return cache(lambda name: compile_library(folder / name, name, emulated=True))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def four() -> HTDemucs:
     """The network of htdemucs and htdemucs_ft."""
     return audible_network(4, 512)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def six() -> HTDemucs:
     """The network of htdemucs_6s."""
     return audible_network(6, 0)
