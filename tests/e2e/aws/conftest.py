@@ -25,10 +25,9 @@ BUILT = {"ImageTag": "built"}
 
 @pytest.fixture(scope="package")
 def aws_account(synth: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsAccount]:
-    """The application, deployed in a simulated account."""
-    with deployed(
-        Template(synth(site=PAGE, compute="gpu"), BUILT), tmp_path_factory.mktemp("deployed")
-    ) as aws_account:
+    """The application with its canary, deployed in a simulated account."""
+    template = Template(synth(site=PAGE, compute="gpu", canary=True), BUILT)
+    with deployed(template, tmp_path_factory.mktemp("deployed")) as aws_account:
         assert aws_account.endpoint is not None
         aws_account.endpoint.scaling.suspended = True  # a container takes seconds to start
         yield aws_account

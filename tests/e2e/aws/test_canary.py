@@ -5,14 +5,10 @@ from __future__ import annotations
 import io
 import math
 import wave
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.e2e.aws.conftest import BUILT, deployed
-from tests.infra.conftest import PAGE
 from tests.simulators.aws_account import AwsAccount
-from tests.simulators.cloudformation import Template
 from tests.simulators.local_servers import serve_app
 
 from unbraid.aws.canary import Canary, CanaryError, sound
@@ -20,20 +16,17 @@ from unbraid.aws.canary import Canary, CanaryError, sound
 CANARY = "unbraid-canary"
 
 
-@pytest.fixture(scope="module")
-def with_canary(synth: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsAccount]:
-    template = Template(synth(site=PAGE, compute="gpu", canary=True), BUILT)
-    with deployed(template, tmp_path_factory.mktemp("canary")) as account:
-        assert account.endpoint is not None
-        account.endpoint.scaling.suspended = True
-        yield account
-
-
-def test_separates_a_second_of_sound_and_deletes_it(with_canary: AwsAccount) -> None:
-    result = with_canary.functions.invoke(CANARY, {})
+def test_separates_a_second_of_sound_and_deletes_it(aws_account: AwsAccount) -> None:
+    before = keys_of_songs(aws_account)
+    result = aws_account.functions.invoke(CANARY, {})
     assert not result.failed, result
-    files = with_canary.client("s3").list_objects_v2(Bucket=with_canary.bucket()).get("Contents", [])
-    assert [file["Key"] for file in files if file["Key"].startswith(("inputs/", "outputs/"))] == []
+    assert keys_of_songs(aws_account) == before
+
+
+def keys_of_songs(aws_account: AwsAccount) -> list[str]:
+    """List the songs and stems in the bucket, also of other tests."""
+    files = aws_account.client("s3").list_objects_v2(Bucket=aws_account.bucket()).get("Contents", [])
+    return [file["Key"] for file in files if file["Key"].startswith(("inputs/", "outputs/"))]
 
 
 def test_the_sound_is_a_second_and_not_silent() -> None:

@@ -22,7 +22,7 @@ from unbraid.jobs.messages import NOT_STORED
 def long_song(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> bytes:
     """A song that takes seconds to separate."""
     file = tmp_path_factory.mktemp("songs") / "long.wav"
-    return write_wave(file, 200.0, sample_rate=8000, channels=1).read_bytes()
+    return write_wave(file, 100.0, sample_rate=8000, channels=1).read_bytes()
 
 
 @pytest.fixture(autouse=True)
