@@ -19,7 +19,7 @@ from tests.simulators.cloudformation import REGION, Template
 from tests.simulators.lambda_functions import LambdaFunctions
 from tests.simulators.lambda_permissions import may_deliver
 
-POLL_S = 0.2
+POLL_S = 0.4  # a poll takes 10 ms of a core, and each account has several sources
 
 
 class TopicSubscriptions:

@@ -31,6 +31,7 @@ PRELOADED = [
     "pydantic_settings",
     "aws_lambda_powertools.tracing",
     "jwt",
+    "unbraid.api.routes",
 ]
 RETRIES = 2  # of asynchronous invocations
 
