@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import demucs.separate
 import numpy as np
 import pytest
-from demucs.htdemucs import HTDemucs
 from tests.conftest import WriteWave
-from tests.models.published import HTDEMUCS, published, with_checksum
-from tests.networks.peer import seeded
+from tests.demucs.published_run import PublishedRun, options, published_run
 from tests.separation.conftest import read
 from tests.separation.engines import ENGINES, LIMITS_DB, choose, skip_native_check
 from tests.separation.known_models import SOURCES
@@ -25,42 +22,25 @@ def native_library_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> PublishedRun:
+    return published_run(tmp_path_factory.getbasetemp(), write_wave)
+
+
+@pytest.fixture(scope="module")
+def repo(run: PublishedRun) -> Path:
     """A folder with a bag called `htdemucs` of one network with seeded random weights."""
-    folder = tmp_path_factory.mktemp("repo")
-    state = seeded(lambda: HTDemucs(**HTDEMUCS)).state_dict()
-    published_state = {name: values.numpy().astype(np.float16) for name, values in state.items()}
-    with_checksum(published(folder / "5eed.th", published_state))
-    (folder / "htdemucs.yaml").write_text(json.dumps({"models": ["5eed"]}))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def song(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> Path:
-    return write_wave(tmp_path_factory.mktemp("songs") / "song.wav", seconds=2)
-
-
-def options(repo: Path, song: Path, out: Path) -> list[str]:
-    return ["--repo", str(repo), "--shifts", "0", "--float32", "-d", "cpu", str(song), "-o", str(out)]
-
-
-@pytest.fixture(scope="module")
-def their_stems(repo: Path, song: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the stems that `demucs` writes."""
-    out = tmp_path_factory.mktemp("theirs")
-    demucs.separate.main(options(repo, song, out))
-    return out / "htdemucs" / "song"
+    return run.repo
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_default_model_gives_the_stems_of_demucs(
-    engine: str, repo: Path, song: Path, their_stems: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, run: PublishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(engine, monkeypatch)
-    assert main(["demucs", *options(repo, song, tmp_path)]) == 0
+    assert main(["demucs", *options(run.repo, run.song, tmp_path)]) == 0
     for stem in SOURCES:
         ours = read(tmp_path / "htdemucs" / "song" / f"{stem}.wav")
-        theirs = read(their_stems / f"{stem}.wav")
+        theirs = read(run.stems / f"{stem}.wav")
         assert ours.shape == theirs.shape == (2, 88200)
         error_db = 10 * np.log10(np.square(ours - theirs).sum() / np.square(theirs).sum())
         assert error_db < LIMITS_DB[engine]

@@ -12,11 +12,9 @@ import numpy as np
 import pytest
 import torch
 from demucs.apply import BagOfModels
-from demucs.htdemucs import HTDemucs
 from tests.conftest import WriteWave
 from tests.demucs.peer import Loudness
-from tests.models.published import HTDEMUCS, published, with_checksum
-from tests.networks.peer import seeded
+from tests.demucs.published_run import PublishedRun, Result, published_run
 from tests.separation.conftest import level_db, noise
 from tests.separation.engines import ENGINES, LIMITS_DB, choose, skip_native_check
 from tests.separation.known_models import SOURCES, bag_of, loudness_model
@@ -50,9 +48,6 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Both:
         )
 
     return make
-
-
-Result = tuple[Any, dict[str, Any]]
 
 
 def assert_same(ours: Result, theirs: Result, limit_db: float = -80) -> None:
@@ -151,41 +146,20 @@ def native_library_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a bag called `mine` of one HTDemucs with seeded random weights."""
-    folder = tmp_path_factory.mktemp("repo")
-    state = seeded(lambda: HTDemucs(**HTDEMUCS)).state_dict()
-    with_checksum(
-        published(
-            folder / "5eed.th", {name: values.numpy().astype(np.float16) for name, values in state.items()}
-        )
-    )
-    (folder / "mine.yaml").write_text('{"models": ["5eed"]}')
-    return folder
-
-
-@pytest.fixture(scope="module")
-def song_file(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> Path:
-    return write_wave(tmp_path_factory.mktemp("songs") / "song.wav", seconds=2)
-
-
-@pytest.fixture(scope="module")
-def their_stems(repo: Path, song_file: Path) -> Result:
-    """What `demucs.api` returns for the song."""
-    separator = demucs.api.Separator("mine", repo=repo, shifts=0, device="cpu")
-    result: Result = separator.separate_audio_file(song_file)
-    return result
+def run(tmp_path_factory: pytest.TempPathFactory, write_wave: WriteWave) -> PublishedRun:
+    """A folder with a bag called `mine` of one HTDemucs with seeded random weights, and what `demucs` returns."""
+    return published_run(tmp_path_factory.getbasetemp(), write_wave)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_published_network_gives_the_same_stems(
-    engine: str, repo: Path, song_file: Path, their_stems: Result, monkeypatch: pytest.MonkeyPatch
+    engine: str, run: PublishedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(engine, monkeypatch)
-    ours = api.Separator("mine", repo=repo, shifts=0, device="cpu").separate_audio_file(song_file)
-    assert_same(ours, their_stems, LIMITS_DB[engine])
+    ours = api.Separator("mine", repo=run.repo, shifts=0, device="cpu").separate_audio_file(run.song)
+    assert_same(ours, run.result, LIMITS_DB[engine])
     assert tuple(ours[1]) == SOURCES
 
 
-def test_lists_the_models_of_a_folder_like_demucs(repo: Path) -> None:
-    assert api.list_models(repo) == demucs.api.list_models(repo)
+def test_lists_the_models_of_a_folder_like_demucs(run: PublishedRun) -> None:
+    assert api.list_models(run.repo) == demucs.api.list_models(run.repo)
