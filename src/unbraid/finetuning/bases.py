@@ -51,7 +51,7 @@ def student_of(model: Model, stems: Sequence[str], seed: int, *, little: bool = 
         sizes = SpleeterSizes(
             len(model.sources), template.arguments["activation"], template.arguments["masks"]
         )
-        return _spleeter(network, sizes, model.sources, stems)
+        return _spleeter(network, sizes, model.sources, stems, little=little)
     raise ModelError(f"can't be taught. Use --from with {TEACHABLE}.", subject=model.name)
 
 
@@ -131,7 +131,7 @@ def _rms(weights: Tensor) -> float:
 
 
 def _spleeter(
-    network: Spleeter, sizes: SpleeterSizes, sources: Sequence[str], stems: Sequence[str]
+    network: Spleeter, sizes: SpleeterSizes, sources: Sequence[str], stems: Sequence[str], *, little: bool
 ) -> Student:
     changed_sizes = replace(sizes, stems=len(stems))
     if tuple(sources) != tuple(stems):
@@ -155,7 +155,7 @@ def _spleeter(
         network,
         MaskObjective(SPLEETER),
         spleeter_template(changed_sizes, described),
-        learning_rate=3e-5,
+        learning_rate=3e-5 if little else 1e-4,  # a fast rate soon learns a few songs by heart
         relative=False,
         sizes={},
         batch=4,
