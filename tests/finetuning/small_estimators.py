@@ -24,18 +24,18 @@ SEGMENT = 11_025
 CHANNELS, BOTTOM = 8, 32
 FOUR = ("drums", "bass", "other", "vocals")
 TWO = ("vocals", "no_vocals")
+SIX = (*FOUR, "guitar", "piano")
 
 
 @contextmanager
-def small_htdemucs(folder: Path) -> Iterator[Path]:
+def small_htdemucs(folder: Path, name: str = "htdemucs") -> Iterator[Path]:
     """Write a small HTDemucs, which counts as the published one within the context. Yield its folder.
 
-    Its graph is a placeholder, so PyTorch computes it, as on a graphics card. Other tests compare the published graph
-    with PyTorch.
+    `name`: of the published one, which has as many stems.
     """
     (folder / "graphs").mkdir(parents=True)
-    network = seeded(lambda: HTDemucs(4, CHANNELS, BOTTOM))
-    like = graphs.load_template("htdemucs")
+    like = graphs.load_template(name)
+    network = seeded(lambda: HTDemucs(len(like.description["sources"]), CHANNELS, BOTTOM))
     described = {
         "description": {**like.description, "segment": SEGMENT},
         "class": "HTDemucs",
@@ -44,17 +44,28 @@ def small_htdemucs(folder: Path) -> Iterator[Path]:
         "tensors": layout(network.state_dict()),
     }
     for path in graphs.FOLDER.iterdir():
-        if path.stem != "htdemucs":
+        if path.stem != name:
             (folder / "graphs" / path.name).symlink_to(path)
-    (folder / "graphs" / "htdemucs.json").write_text(json.dumps(described))
-    (folder / "graphs" / "htdemucs.onnx").write_bytes(b"a small HTDemucs")
+    (folder / "graphs" / f"{name}.json").write_text(json.dumps(described))
+    (folder / "graphs" / f"{name}.onnx").write_bytes(b"a small HTDemucs")
+    with graphs_in(folder / "graphs"):
+        state = {tensor: value.half().numpy() for tensor, value in network.state_dict().items()}
+        save_model(folder / "small", graphs.load_template(name), state, {})
+        yield folder / "small"
+
+
+@contextmanager
+def graphs_in(folder: Path) -> Iterator[None]:
+    """Use the graphs of a folder instead of the published ones.
+
+    The graph of a small HTDemucs is a placeholder, so PyTorch computes all models, as on a graphics card. Other tests
+    compare the published graphs with PyTorch.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graphs, "FOLDER", folder / "graphs")
+        patch.setattr(graphs, "FOLDER", folder)
         patch.setattr(graphs, "templates", cache(graphs.templates.__wrapped__))
         patch.setattr(RuntimeLoader, "load", lambda _, model, *__, **___: PyTorchRuntime(model, "cpu"))
-        state = {name: value.half().numpy() for name, value in network.state_dict().items()}
-        save_model(folder / "small", graphs.load_template("htdemucs"), state, {})
-        yield folder / "small"
+        yield
 
 
 def small_melband(folder: Path) -> Path:

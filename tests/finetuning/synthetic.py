@@ -18,11 +18,11 @@ RATE = 44_100
 TINY = LiteConfig(widths=(4, 8, 8), bottom=1, hidden=8, stems=2)
 
 
-LOWEST_HZ = (60, 2000, 300, 6000)
+LOWEST_HZ = (60, 2000, 300, 6000, 800, 10_000)
 
 
 def write_songs(folder: Path, names: tuple[str, ...], songs: int = 4, seconds: float = 16) -> Path:
-    """Write songs of up to four tones with changing levels: low, high, and others. Return the folder."""
+    """Write songs of up to six tones with changing levels: low, high, and others. Return the folder."""
     for number in range(songs):
         rng = np.random.default_rng(number)
         time = np.arange(int(seconds * RATE)) / RATE

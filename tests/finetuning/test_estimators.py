@@ -31,6 +31,7 @@ from unbraid.finetuning.material import Tracks
 from unbraid.finetuning.plan import Plan
 from unbraid.finetuning.student import Student
 from unbraid.finetuning.teach import Teacher
+from unbraid.finetuning.teachable import check_base, is_teachable
 from unbraid.models import Model, find_model, load_model_folder
 from unbraid.models.graphs import load_template
 from unbraid.models.own_files import is_own, save_model
@@ -323,6 +324,39 @@ def test_asks_before_it_learns_without_a_graphics_card(
     line = capsys.readouterr().err.splitlines()[-1]
     assert "learns on a graphics card" in line and "--device cpu" in line
     assert "steps of the thousands" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (
+            "htdemucs_ft",
+            "consists of 4 networks and can't be taught. Use --from with htdemucs, one network of",
+        ),
+        ("spleeter_lite", "consists of 2 models and can't be taught. Use --from with lite, spleeter"),
+        ("hdemucs_mmi", "can't be taught. Use --from with lite, spleeter"),
+        ("mdx_voc_ft", "can't be taught. Use --from with lite, spleeter"),
+    ],
+)
+def test_says_first_which_models_cannot_be_taught(
+    name: str, line: str, four: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["finetune", str(four), "-o", "mine", "--from", name]) == 2
+    assert capsys.readouterr().err.startswith(f"unbraid: {name} {line}")
+
+
+def test_models_of_the_catalogue_that_can_be_taught() -> None:
+    for name in (
+        "lite",
+        "spleeter",
+        "spleeter_4stems",
+        "htdemucs",
+        "htdemucs_6s",
+        "bs_roformer_sw",
+        "955717e8",
+    ):
+        check_base(name)
+    assert is_teachable(find_model("lite"))
 
 
 def test_several_networks_cannot_learn(htdemucs: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class TrainingJobs:
     """
 
     def __init__(self, folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._folder, self.command, self._environment = folder, command, environment
+        self._folder, self.command, self.environment = folder, command, dict(environment)
         self.jobs: dict[str, dict[str, Any]] = {}
         self.requests: list[dict[str, Any]] = []
         self.interruptions = 0
@@ -118,7 +118,7 @@ class TrainingJobs:
             job["SecondaryStatus"] = "Training"
             interrupted = machine.run(
                 self.command,
-                self._environment,
+                self.environment,
                 f"{name}/algo-1-{self._machines}",
                 stopping,
                 self.interruptions > 0,

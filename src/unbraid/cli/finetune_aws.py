@@ -6,8 +6,8 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from unbraid.cli.finetune_report import check_lines, event_line, result_dict, result_lines
@@ -32,18 +32,6 @@ OPTIONS = (
 )
 """Options that only work with --aws."""
 MOST_HOURS = 120  # unbraid.aws.training.job has the reason
-PHASES = {
-    "Starting": "AWS prepares the training.",
-    "LaunchingMLInstances": "AWS starts the machine.",
-    "PreparingTrainingStack": "AWS prepares the machine.",
-    "Pending": "AWS looks for a free machine.",
-    "Downloading": "The machine reads the songs.",
-    "DownloadingTrainingImage": "The machine reads the image.",
-    "Training": "The machine works.",
-    "Interrupted": "AWS took the spot machine back. The training continues on the next free one.",
-    "Restarting": "The machine failed. The training continues on another one.",
-    "Uploading": "The machine writes the model to the bucket.",
-}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -120,34 +108,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingError("--aws needs boto3. Install it with: pip install 'unbraid[aws]'") from error
     from boto3.exceptions import Boto3Error
 
+    from unbraid.aws.training.state import alone
+
+    def waiting() -> None:
+        raise SettingError(f"Another command is watching the training of {arguments.output} already.")
+
     try:
-        with _alone(arguments.output):
+        with alone(arguments.output, waiting):
             return _stop(arguments) if arguments.stop else _teach(arguments)
     except (BotoCoreError, Boto3Error, ClientError) as error:
         raise Unavailable(
             f"AWS reported an error: {error}. The same command tries again; with --stop, it deletes what is in AWS."
         ) from error
-
-
-@contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Hold the lock of the training of a model. Raises SettingError if another command has it."""
-    from unbraid.aws.training.state import folder_of
-    from unbraid.models.cache import locked
-    from unbraid.models.own import check_name
-
-    check_name(name)
-    folder = folder_of(name)
-
-    def waiting() -> None:
-        raise SettingError(f"Another command is watching the training of {name} already.")
-
-    with locked(folder, waiting):
-        yield
-    if not folder.exists():
-        with suppress(OSError):
-            folder.with_name(f".{folder.name}.lock").unlink()
-            folder.parent.rmdir()
 
 
 def _stop(arguments: argparse.Namespace) -> int:
@@ -168,9 +140,12 @@ def _teach(arguments: argparse.Namespace) -> int:
     from unbraid.aws.training.run import Training
     from unbraid.aws.training.state import load_state
     from unbraid.finetuning.finetune import check_free
+    from unbraid.finetuning.teachable import check_base
 
     name = arguments.output
     check_free(name)
+    if arguments.base is not None:
+        check_base(arguments.base)
     state, files = load_state(name), None
     deployment = Deployment.open(arguments.deployment or (NAME if state is None else state.deployment))
     if state is not None:
@@ -201,15 +176,9 @@ def _teach(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what the training depends on, beside the songs."""
-    from unbraid.finetuning.finetune import DEFAULT_MINUTES
+    from unbraid.aws.training.plan import settings_of
 
-    planned = not (arguments.steps or arguments.until_best)
-    return {
-        "minutes": (arguments.minutes or DEFAULT_MINUTES) if planned else None,
-        "steps": arguments.steps,
-        "until_best": arguments.until_best,
-        "seed": arguments.seed,
-    }
+    return settings_of(arguments.minutes, arguments.steps, arguments.until_best, arguments.seed)
 
 
 def _prepared(
@@ -285,6 +254,7 @@ def _line(event: Mapping[str, Any]) -> str | None:
     """Return the line for an event that only trainings in AWS have."""
     from unbraid.aws.training import run
     from unbraid.aws.training.material import GB
+    from unbraid.aws.training.phases import PHASES
 
     kind = event["event"]
     if kind == run.UPLOAD:

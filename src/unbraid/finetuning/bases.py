@@ -13,6 +13,7 @@ from torch import Tensor
 from unbraid.errors import ModelError
 from unbraid.finetuning.estimators import is_estimator, student_of_estimator
 from unbraid.finetuning.student import Student
+from unbraid.finetuning.teachable import TEACHABLE, only_network
 from unbraid.models import Model
 from unbraid.models import lite as lite_sizes
 from unbraid.models import spleeter as spleeter_sizes
@@ -24,8 +25,6 @@ from unbraid.networks.spleeter import Spleeter
 from unbraid.separation.runtimes.pytorch import load_network
 from unbraid.training.families import LITE, SPLEETER
 from unbraid.training.mask_objective import MaskObjective
-
-TEACHABLE = "lite, spleeter, htdemucs, a Roformer, or a model that was taught from one of them"
 
 
 def student_of(model: Model, stems: Sequence[str], seed: int, *, little: bool = False) -> Student:
@@ -53,16 +52,6 @@ def student_of(model: Model, stems: Sequence[str], seed: int, *, little: bool = 
         )
         return _spleeter(network, sizes, model.sources, stems, little=little)
     raise ModelError(f"can't be taught. Use --from with {TEACHABLE}.", subject=model.name)
-
-
-def only_network(model: Model) -> Model:
-    """Return the network of a model. Raises ModelError if it consists of several."""
-    if len(model.networks) > 1:
-        raise ModelError(
-            f"consists of {len(model.networks)} networks and can't be taught. Use --from with {TEACHABLE}.",
-            subject=model.name,
-        )
-    return model.networks[0]
 
 
 def _bundled_lite(model: Model) -> Lite:

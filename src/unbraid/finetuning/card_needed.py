@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from unbraid.errors import SettingError
+from unbraid.finetuning.teachable import class_of
 from unbraid.models import find_model, roformer
-from unbraid.models.catalog import CatalogEntry, Speed, find_entry
-from unbraid.models.graphs import load_template
+from unbraid.models.catalog import Speed, find_entry
 from unbraid.models.speed import scale, speed_of
 from unbraid.models.templates import template_of
 
@@ -23,7 +23,7 @@ def check_card(base: str, device: str) -> None:
     if device != "auto" or _has_card():
         return
     entry = find_entry(base)
-    class_name, speed = _of_folder(base) if entry is None else (_class_of(entry), entry.speed)
+    class_name, speed = _of_folder(base) if entry is None else (class_of(entry), entry.speed)
     if class_name in STEPS:
         raise SettingError(
             f"{base} learns on a graphics card, and PyTorch finds none.{_expectation(class_name, speed)} "
@@ -41,12 +41,6 @@ def _of_folder(base: str) -> tuple[str, Speed | None]:
     model = find_model(base)
     template = template_of(model.networks[0])
     return "" if template is None else template.class_name, speed_of(model)
-
-
-def _class_of(entry: CatalogEntry) -> str:
-    if entry.roformer:
-        return roformer.CLASS_NAME
-    return "" if entry.graph is None or entry.mdx else load_template(entry.graph.split("+")[0]).class_name
 
 
 def _expectation(class_name: str, speed: Speed | None) -> str:

@@ -20,6 +20,7 @@ from unbraid.finetuning.result import Result, compare
 from unbraid.finetuning.songs import Song
 from unbraid.finetuning.spool import Spool
 from unbraid.finetuning.targets import choose_targets, summed
+from unbraid.finetuning.teachable import check_base
 from unbraid.models import Model, find_model
 from unbraid.models.cache import locked
 from unbraid.models.converted import checksum
@@ -92,6 +93,7 @@ def finetune(
     check_device(request.device)
     check_free(request.name)
     if request.base is not None:
+        check_base(request.base)
         check_card(request.base, request.device)
     folder = request.run_folder
     with locked(folder):

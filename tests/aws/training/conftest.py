@@ -103,6 +103,7 @@ def account(aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setenv("UNBRAID_OWN_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr(credentials, "boto3", SimpleNamespace(Session=session))
     monkeypatch.setattr(run, "POLL_S", 0.2)
+    monkeypatch.setattr(run, "STOPPING_POLL_S", 0.2)
     monkeypatch.setattr(image, "POLL_S", 0.0)
     with serve_app(services) as address:
         for service in SERVICES:

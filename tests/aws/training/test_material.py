@@ -10,7 +10,7 @@ from tests.finetuning.synthetic import RATE
 
 from unbraid.audio.decode import decode_all
 from unbraid.audio.encode import Encoder
-from unbraid.aws.training.material import decoded_bytes, is_teachable, model_files, song_files
+from unbraid.aws.training.material import decoded_bytes, model_files, song_files
 from unbraid.finetuning.check import check_songs
 from unbraid.models import find_model
 
@@ -59,4 +59,3 @@ def test_model_to_begin_with(tiny: Path) -> None:
         f"models/tiny/{file}" for file in ("graph.onnx", "model.json", "weights.bin")
     ]
     assert model_files("lite", find_model("lite")) == ("lite", [])  # it is in every image
-    assert is_teachable(find_model(str(tiny))) and is_teachable(find_model("lite"))

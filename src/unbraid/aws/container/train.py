@@ -32,6 +32,10 @@ from unbraid.models.own import FOLDER
 ROOT = "/opt/ml"
 ELSEWHERE = "UNBRAID_TRAINING"  # environment variable: another folder, for tests
 PROGRESS_S = 5.0  # between two lines about progress
+TOO_LITTLE_MEMORY = (
+    "The graphics card of this machine has too little memory. Choose one with more, such as that of --instance "
+    "ml.g5.xlarge."
+)
 LONGEST_FAILURE = 1000  # characters that SageMaker shows of the file `failure`
 
 
@@ -47,6 +51,8 @@ def main() -> int:
         return _fail(root, error.message)
     except Exception as error:
         traceback.print_exc()
+        if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, for graphics cards
+            return _fail(root, TOO_LITTLE_MEMORY)
         return _fail(root, f"An error of this program ({type(error).__name__}).")
     return 0
 

@@ -20,11 +20,8 @@ from unbraid.finetuning.check import Check
 from unbraid.finetuning.songs import SAMPLE_RATE
 from unbraid.finetuning.spool import CHANNELS
 from unbraid.models import Model
-from unbraid.models import lite as bundled
 from unbraid.models.auto import is_choice
 from unbraid.models.catalog import find_entry
-from unbraid.models.own_files import DESCRIPTIONS
-from unbraid.models.templates import template_of
 
 SONGS, MODELS = "songs", "models"
 """Folders of the material."""
@@ -103,14 +100,6 @@ def _name(base: str, model: Model) -> str:
         return entry.name
     name = Path(base).name
     return name if _NAME.fullmatch(name) and find_entry(name) is None and not is_choice(name) else "base"
-
-
-def is_teachable(model: Model) -> bool:
-    """Whether a model of this network can be taught, as far as can be said without PyTorch."""
-    template = template_of(model)
-    if template is None:
-        return model.name == "lite" and model.n_fft == bundled.N_FFT
-    return template.class_name in DESCRIPTIONS
 
 
 def decoded_bytes(check: Check) -> int:

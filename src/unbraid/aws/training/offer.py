@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,11 @@ UNKNOWN_HOURS = 6
 def default_instance(network: str) -> str:
     """Return the instance type for a network, by the name of the model of the catalogue that has it."""
     return WITHOUT if network in SMALL else WITH_CARD
+
+
+def has_card(instance: str) -> bool:
+    """Whether an instance type has a card that PyTorch can use: AWS's families G and P."""
+    return re.match(r"ml\.[gp]\d", instance) is not None
 
 
 def default_hours(minutes: float | None) -> int:
@@ -71,8 +77,8 @@ class Offer:
             "most_usd": round(self.most_usd, 2),
         }
 
-    def lines(self) -> Iterator[str]:
-        """Yield what will happen, and what it costs."""
+    def lines(self, *, options: bool = True) -> Iterator[str]:
+        """Yield what will happen, and what it costs. `options`: also which options of the command change that."""
         place = self.deployment
         yield f"This will happen in AWS (account {place.account}, region {place.region}, deployment {place.name}):"
         yield (
@@ -82,7 +88,7 @@ class Offer:
             after = (
                 f"It is kept for the next time, for up to a month: about {USD_PER_MONTH:.2f} dollars."
                 if self.keep_image
-                else "It is deleted at the end; --keep-image keeps it for the next time."
+                else f"It is deleted at the end{'; --keep-image keeps it for the next time' if options else ''}."
             )
             yield f"  The image with PyTorch is built: about {BUILD_MIN} minutes, {build_usd():.2f} dollars. {after}"
         length = "" if self.minutes is None else f"about {self.minutes:.0f} minutes, and "

@@ -13,15 +13,24 @@ from unbraid.aws.training.material import (
     GB,
     File,
     decoded_bytes,
-    is_teachable,
     model_files,
     song_files,
 )
-from unbraid.aws.training.offer import SMALL, Offer, check_quota, default_hours, default_instance
+from unbraid.aws.training.offer import (
+    SMALL,
+    WITH_CARD,
+    Offer,
+    check_quota,
+    default_hours,
+    default_instance,
+    has_card,
+)
 from unbraid.aws.training.prices import price_of
 from unbraid.aws.training.state import State
 from unbraid.errors import SettingError
 from unbraid.finetuning.check import Check
+from unbraid.finetuning.finetune import DEFAULT_MINUTES
+from unbraid.finetuning.teachable import TEACHABLE, is_teachable, only_network
 from unbraid.models import Model
 from unbraid.models.own import taught_network
 
@@ -56,17 +65,22 @@ def plan(
     """Return the state of a new training of the model `name`, its files, and what it costs.
 
     `base`: what the user calls the `model` to begin with. `before`: a training without a job, which continues. Nothing
-    is written or created. Raises SettingError.
+    is written or created. Raises SettingError, and ModelError for a model of several networks.
     """
-    if not is_teachable(model):
-        raise SettingError(f"{base} can't be taught. Choose another model with --from.")
-    network = model.name if model.name in SMALL else taught_network(model.folder) or ""
+    single = only_network(model)
+    if not is_teachable(single):
+        raise SettingError(f"{base} can't be taught. Use --from with {TEACHABLE}.")
+    network = model.name if model.name in SMALL else taught_network(single.folder) or ""
     base, files = model_files(base, model)
     files += song_files(check)
     listed: list[list[Any]] = [[file.key, file.size] for file in files]
     if before is not None and (before.settings, before.files, before.base) != (settings, listed, base):
         raise unfinished(name)
     instance = wishes.instance or (before.instance if before else default_instance(network))
+    if network not in SMALL and not has_card(instance):
+        raise SettingError(
+            f"{base} learns on a graphics card, and {instance} has none. Without --instance, it is {WITH_CARD}."
+        )
     check_quota(deployment, instance, wishes.spot)
     price = price_of(deployment.session, instance, deployment.region, wishes.usd_per_hour)
     minutes, size = settings["minutes"], sum(file.size for file in files)
@@ -92,6 +106,17 @@ def plan(
         deployment, size, instance, wishes.spot, price, minutes, most_hours, builds, wishes.keep_image
     )
     return state, files, offer
+
+
+def settings_of(minutes: float | None, steps: int | None, until_best: bool, seed: int) -> dict[str, Any]:
+    """Return what a training depends on, beside the songs and the model that it begins with."""
+    planned = not (steps or until_best)
+    return {
+        "minutes": (minutes or DEFAULT_MINUTES) if planned else None,
+        "steps": steps,
+        "until_best": until_best,
+        "seed": seed,
+    }
 
 
 def unfinished(name: str) -> SettingError:

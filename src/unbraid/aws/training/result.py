@@ -20,10 +20,10 @@ MODEL = "model.tar"
 NO_MODEL = f"The job ended, but its result has no model. Its log in AWS says why: {LOG_GROUP}"
 
 
-def fetch(folder: Folder, job: str, name: str, place: Path) -> Result:
-    """Download the model of a job into the user's models, or apart from them if it isn't better.
+def fetch(folder: Folder, job: str, name: str, place: Path, kept: Path | None = None) -> Result:
+    """Download the model of a job into the folder `kept`, or apart from its models if it isn't better.
 
-    `place`: folder for the download, on the disk of the user's models. Raises ModelError, SettingError and Unavailable;
+    `kept`: None: the user's models. `place`: folder for the download. Raises ModelError, SettingError and Unavailable;
     the model in the bucket stays.
     """
     archive, models = place / "model.tar.gz", place / "models"
@@ -41,12 +41,12 @@ def fetch(folder: Folder, job: str, name: str, place: Path) -> Result:
                 imported.problem or f"The job returned the model {imported.name} instead of {name}."
             )
     found = result_of(models / name, read_card(models / name))
-    return replace(found, folder=_keep(models / name, found.better))
+    return replace(found, folder=_keep(models / name, kept or own_folder(), found.better))
 
 
-def _keep(model: Path, better: bool) -> Path:
-    """Move a model to its place, and return that. Raises SettingError if the name is taken."""
-    place = (own_folder() if better else own_folder() / NOT_BETTER) / model.name
+def _keep(model: Path, kept: Path, better: bool) -> Path:
+    """Move a model to its place in `kept`, and return that. Raises SettingError if the name is taken."""
+    place = (kept if better else kept / NOT_BETTER) / model.name
     place.parent.mkdir(parents=True, exist_ok=True)
     if not better:
         shutil.rmtree(place, ignore_errors=True)
@@ -54,7 +54,7 @@ def _keep(model: Path, better: bool) -> Path:
         raise SettingError(
             f"You have a model {model.name} already. Rename its folder, and repeat the command: {place}"
         )
-    return model.rename(place)
+    return Path(shutil.move(model, place))
 
 
 def _extract(files: tarfile.TarFile, target: Path) -> None:

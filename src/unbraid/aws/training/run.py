@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -25,22 +26,41 @@ from unbraid.finetuning.result import Result
 FORMAT = 1
 """Of the request. A container of another version refuses it."""
 POLL_S = 15.0
+STOPPING_POLL_S = 3.0
 UPLOAD, BUILD, PHASE, BILLED, DELETED = "upload", "build", "phase", "billed", "deleted"
 """Events, beside those of a run on this machine."""
+
+
+class EndedEarly(Unavailable):
+    """AWS stopped the job. It can continue. `why`: a sentence."""
+
+    def __init__(self, why: str, advice: str) -> None:
+        super().__init__(f"The training ended early. {why} {advice}")
+        self.why = why
+
 
 Event = Callable[[Mapping[str, Any]], object]
 Sleep = Callable[[float], object]
 
 
 class Training:
-    """The training of the model `name` with a state that was saved. `event` receives what happens."""
+    """The training of the model `name` with a state that was saved. `event` receives what happens.
+
+    `kept`: folder for the model; None: that of the user's models.
+    """
 
     def __init__(
-        self, name: str, state: State, deployment: Deployment, event: Event, sleep: Sleep = time.sleep
+        self,
+        name: str,
+        state: State,
+        deployment: Deployment,
+        event: Event,
+        sleep: Sleep = time.sleep,
+        kept: Path | None = None,
     ) -> None:
         state.check_place(deployment)
         self._name, self._state, self._deployment = name, state, deployment
-        self._event, self._sleep = event, sleep
+        self._event, self._sleep, self._kept = event, sleep, kept
         self._folder, self._image = Folder(deployment, state.prefix), Image(deployment)
 
     def start(self, files: Sequence[File]) -> None:
@@ -80,7 +100,7 @@ class Training:
     def follow(self) -> Result:
         """Report the job until it ends, fetch its model, and delete everything in AWS.
 
-        Raises Unavailable if it failed, after deleting everything, and if AWS stopped it: then it can continue.
+        Raises Unavailable if it failed, after deleting everything, and EndedEarly if AWS stopped it.
         """
         job, phase = self._job(), None
         while True:
@@ -102,7 +122,7 @@ class Training:
         if status.status == "Stopped":
             self._state.running = False
             self._save()
-            raise Unavailable(self._stopped(status))
+            raise self._stopped(status)
         if status.status == "Failed":
             self._clean_up()
             raise Unavailable(
@@ -110,7 +130,7 @@ class Training:
                 f"{LOG_GROUP}. Songs and checkpoints in AWS were deleted."
             )
         with WorkFolder(folder_of(self._name)) as place:
-            result = fetch(self._folder, job.name, self._name, place)
+            result = fetch(self._folder, job.name, self._name, place, self._kept)
         job.delete_log()
         self._clean_up()
         return result
@@ -125,7 +145,7 @@ class Training:
                 if not job.status().ended:
                     job.stop()
                 while not job.status().ended:  # while it stops, SageMaker still writes to the bucket
-                    self._sleep(POLL_S)
+                    self._sleep(STOPPING_POLL_S)
             job.delete_log()
         self._clean_up()
 
@@ -141,17 +161,18 @@ class Training:
     def _billed(self, status: Status) -> dict[str, Any]:
         return {"seconds": status.billed_s, "usd": round(status.billed_s / HOUR * self._state.usd, 2)}
 
-    def _stopped(self, status: Status) -> str:
+    def _stopped(self, status: Status) -> EndedEarly:
         reasons = {
             "MaxRuntimeExceeded": f"It reached its time limit of {self._state.most_hours} hours.",
             "MaxWaitTimeExceeded": "It waited too long for a spot machine; --on-demand doesn't wait.",
             "Interrupted": "AWS took the spot machine back; --on-demand prevents this.",
         }
         why = reasons.get(status.phase, "It was stopped in AWS.")
-        return (
-            f"The training ended early. {why} The same command continues from its last checkpoint, also with another "
-            "--at-most-hours or --on-demand. With --stop, it deletes the songs and checkpoints in AWS; otherwise AWS "
-            "deletes them a week after they were uploaded."
+        return EndedEarly(
+            why,
+            "The same command continues from its last checkpoint, also with another --at-most-hours or --on-demand. "
+            "With --stop, it deletes the songs and checkpoints in AWS; otherwise AWS deletes them a week after they "
+            "were uploaded.",
         )
 
     def _clean_up(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from unbraid.aws.training.names import FOLDER
 from unbraid.errors import SettingError
 from unbraid.files.atomic import atomic_write
 from unbraid.finetuning.finetune import RUNS
-from unbraid.models.own import own_folder
+from unbraid.models.cache import locked
+from unbraid.models.own import check_name, own_folder
 
 STATE = "state.json"
 
@@ -76,6 +79,22 @@ class State:
 def folder_of(name: str) -> Path:
     """Return the folder of the training of a model in AWS. No model can have this name."""
     return own_folder() / RUNS / f"{name}.aws"
+
+
+@contextmanager
+def alone(name: str, waiting: Callable[[], object]) -> Iterator[None]:
+    """Hold the lock of the training of a model. While another process has it, `waiting` is called; it may raise.
+
+    Raises SettingError for a name that no model can have.
+    """
+    check_name(name)
+    folder = folder_of(name)
+    with locked(folder, waiting):
+        yield
+    if not folder.exists():
+        with suppress(OSError):
+            folder.with_name(f".{folder.name}.lock").unlink()
+            folder.parent.rmdir()
 
 
 def load_state(name: str) -> State | None:
