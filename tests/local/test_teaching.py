@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -172,3 +174,12 @@ def test_worker_checks_and_says_why_it_cannot(teaching: Teaching) -> None:
     found = json.loads((teaching.folder / CHECK).read_text())
     assert found["problem"] and not found["songs"][0]["usable"]
     assert not (teaching.folder / ERROR).exists() and (teaching.folder / SONGS).exists()
+
+
+def test_server_and_worker_import_nothing_for_aws() -> None:
+    """The extra `aws` may be missing."""
+    program = "import sys, unbraid.web.server, unbraid.local.teaching_worker; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    modules = found.stdout.split()
+    assert "unbraid.local.teaching" in modules
+    assert [name for name in modules if name.startswith(("unbraid.aws", "boto"))] == []

@@ -53,6 +53,7 @@ ONLY_WEB = {
     "PUT /teaching/stems",
     "POST /teaching/check",
     "POST /teaching/start",
+    "POST /teaching/accept",
     "POST /teaching/stop",
     "POST /teaching/finish",
     "GET /teaching/clips/{name}",

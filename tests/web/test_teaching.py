@@ -10,7 +10,7 @@ from tests.web.conftest import App, OpenApp
 from tests.web.test_songs import assert_problem
 
 from unbraid.api.routes import ROUTES
-from unbraid.local.teaching import CHECK, CLIPS, MODELS, RESULT, Teaching
+from unbraid.local.teaching import AWS, CHECK, CLIPS, MODELS, OFFER, RESULT, Teaching
 from unbraid.web import teaching as web_teaching
 
 CHECKED = {
@@ -80,6 +80,41 @@ def test_the_whole_way_as_the_page_goes_it(app: App, own: Path) -> None:
     assert client.get("/teaching/clips/..%2Frun.json", headers=ME).status_code == 404
     assert client.post("/teaching/finish", json={"keep": True}, headers=ME).json()["phase"] == "none"
     assert (own / "mine").is_dir() and not files.folder.exists()
+
+
+def test_teaching_in_aws_starts_after_its_price_was_accepted(
+    app: App, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, files = app.client, Teaching(app.settings.data)
+    monkeypatch.setattr(web_teaching, "has_pytorch", lambda: False)  # AWS needs none here
+    put(app, "songs/One/vocals.wav")
+    client.post("/teaching/check", headers=ME)
+    files.write(CHECK, CHECKED)
+    start = {"name": "mine", "minutes": 60, "aws": True}
+    problem = assert_problem(client.post("/teaching/start", json=start, headers=ME), 409)
+    assert "No app in AWS" in problem["detail"]
+    place = {"account": "123456789012", "region": "eu-central-1", "deployment": "unbraid"}
+    files.write(AWS, place)
+    assert client.get("/teaching", headers=ME).json()["aws"] == place
+    answer = client.post("/teaching/start", json=start, headers=ME).json()
+    assert (answer["phase"], answer["in_aws"], answer["offer"]) == ("offering", True, None)
+    files.write(OFFER, {"most_usd": 1.46, "lines": ["One machine."]})
+    answer = client.get("/teaching", headers=ME).json()
+    assert (answer["phase"], answer["offer"]) == ("offered", {"most_usd": 1.46, "lines": ["One machine."]})
+    assert_problem(client.post("/teaching/accept", json={"most_usd": 1.4}, headers=ME), 409)
+    answer = client.post("/teaching/accept", json={"most_usd": 1.46}, headers=ME).json()
+    assert (answer["phase"], answer["step"]) == ("teaching", None)
+    files.note({"event": "upload", "bytes": 1, "of": 4})
+    answer = client.get("/teaching", headers=ME).json()
+    assert (answer["step"], answer["done"]) == ("upload", 0.25)
+    files.note({"event": "phase", "phase": "Pending", "text": "AWS looks for a free machine."})
+    assert client.get("/teaching", headers=ME).json()["detail"] == "AWS looks for a free machine."
+    assert_problem(client.post("/teaching/stop", headers=ME), 409)
+
+
+def test_server_that_others_use_does_not_teach_in_aws(open_app: OpenApp, own: Path) -> None:
+    settings = open_app(token="four words are enough").settings
+    assert settings.teaches and not settings.teaches_in_aws
 
 
 def test_another_person_sees_only_that_there_is_a_run(app: App, own: Path) -> None:

@@ -4,9 +4,12 @@ import type { Connection } from '../api/http'
 import { TeachCheck } from './TeachCheck'
 import { TeachCurve } from './TeachCurve'
 import { TeachForm } from './TeachForm'
+import { TeachOffer } from './TeachOffer'
 import { TeachResult } from './TeachResult'
 import { TeachingClient } from './client'
 import { chosen, dropped } from './paths'
+import { stepText } from './steps'
+import type { Teaching } from './types'
 import { type TeachingState, useTeaching } from './useTeaching'
 
 interface Props {
@@ -81,10 +84,14 @@ function Step({ state, client, onFinish }: StepProps) {
   if (phase === 'ended' && result !== null)
     return <TeachResult name={teaching.name} result={result} curve={teaching.curve} client={client} onFinish={onFinish} />
   if (phase === 'teaching') return <TeachCurve teaching={teaching} onStop={state.stop} onDiscard={() => onFinish(false)} />
+  if (phase === 'cancelling') return <Cancelling teaching={teaching} onForget={() => onFinish(false)} />
+  if (phase === 'offering') return <Offering onBack={state.stop} />
+  if (phase === 'offered' && teaching.offer !== null)
+    return <TeachOffer offer={teaching.offer} onAccept={state.accept} onBack={state.stop} />
   const ready = check !== null && check.problem === null && (phase === 'checked' || phase === 'failed')
   return (
     <>
-      {teaching.unavailable !== null && <p className="notice">{teaching.unavailable}</p>}
+      {teaching.unavailable !== null && teaching.aws === null && <p className="notice">{teaching.unavailable}</p>}
       {uploads === null && phase !== 'checking' && <AddSongs state={state} first={phase === 'none'} />}
       {phase === 'checking' && <p aria-busy="true">Listening to your songs …</p>}
       {phase === 'collecting' && uploads === null && (
@@ -93,12 +100,43 @@ function Step({ state, client, onFinish }: StepProps) {
         </button>
       )}
       {check !== null && phase !== 'checking' && <TeachCheck check={check} />}
-      {ready && teaching.unavailable === null && (
+      {ready && (teaching.unavailable === null || teaching.aws !== null) && (
         <TeachForm teaching={teaching} check={check} onStart={state.start} />
       )}
       {phase !== 'none' && uploads === null && (
         <button type="button" className="quiet" onClick={() => onFinish(false)}>
           Delete these songs
+        </button>
+      )}
+    </>
+  )
+}
+
+function Offering({ onBack }: { onBack: () => void }) {
+  return (
+    <>
+      <p role="status" aria-busy="true">
+        Asking AWS what it costs …
+      </p>
+      <button type="button" onClick={onBack}>
+        Back
+      </button>
+    </>
+  )
+}
+
+/** What is in AWS is being deleted. Without a connection, the user doesn't have to wait for that. */
+function Cancelling({ teaching, onForget }: { teaching: Teaching; onForget: () => void }) {
+  const lost = teaching.step === 'unreachable'
+  return (
+    <>
+      <p role="status" aria-busy={!lost}>
+        {lost ? stepText(teaching) : 'Stopping it, and deleting your songs in AWS …'}
+      </p>
+      {lost && teaching.detail !== null && <p className="soft">{teaching.detail}</p>}
+      {lost && (
+        <button type="button" className="quiet" onClick={onForget}>
+          Don’t wait: AWS deletes the songs within a week
         </button>
       )}
     </>

@@ -1,6 +1,6 @@
 /** The live curve of a run, and what it means. */
-import { formatDuration } from '../lib/format'
 import { HEIGHT, meaning, placeCurve, WIDTH } from './curve'
+import { goesOn, stepText } from './steps'
 import type { Score, Teaching } from './types'
 
 interface Props {
@@ -9,29 +9,23 @@ interface Props {
   onDiscard: () => void
 }
 
-const STEPS: Record<string, string> = {
-  measure: 'Measuring how fast this computer learns …',
-  paused: 'Paused, while songs are being separated.',
-  scoring: 'Testing the model on the songs that were kept aside …',
-}
-
 export function TeachCurve({ teaching, onStop, onDiscard }: Props) {
-  const { curve, done, left_s: left, step } = teaching
-  const state = STEPS[step ?? ''] ?? (step === null ? 'Reading your songs …' : 'Learning')
+  const { curve, done, step, detail, in_aws: inAws } = teaching
   return (
     <section className="teach-run" aria-label={`Teaching ${teaching.name}`}>
       <h3>{teaching.name}</h3>
-      <p role="status">
-        {state}
-        {left !== null && step !== 'paused' && ` · ${formatDuration(left)} left`}
-      </p>
+      <p role="status">{stepText(teaching)}</p>
+      {step === 'unreachable' && detail !== null && <p className="soft">{detail}</p>}
       {done !== null && <progress value={done} max={1} aria-label="Progress" />}
       <Curve curve={curve} />
       <p>{meaning(curve)}</p>
+      {goesOn(teaching) && <p className="soft">It goes on in AWS if you close the page or switch this computer off.</p>}
       <p className="buttons">
-        <button type="button" onClick={onStop}>
-          Pause
-        </button>
+        {!inAws && (
+          <button type="button" onClick={onStop}>
+            Pause
+          </button>
+        )}
         <button type="button" className="quiet" onClick={onDiscard}>
           Stop and delete
         </button>

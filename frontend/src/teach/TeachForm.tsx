@@ -1,5 +1,6 @@
 /** Name, length and start. */
 import { type SyntheticEvent, useState } from 'react'
+import { places } from './steps'
 import type { Check, Start, Teaching } from './types'
 
 interface Props {
@@ -19,9 +20,13 @@ export function TeachForm({ teaching, check, onStart }: Props) {
   const [length, setLength] = useState('hour')
   const [base, setBase] = useState('')
   const [keeps, setKeeps] = useState(false)
+  const [inAws, setInAws] = useState(teaching.in_aws)
+  const minutes = LENGTHS[length]?.minutes ?? null
+  const possible = places(teaching, minutes)
+  const aws = possible.length > 1 ? inAws : (possible[0]?.aws ?? false)
   const submit = (event: SyntheticEvent) => {
     event.preventDefault()
-    onStart({ name: name.trim(), base: base.trim() || null, minutes: LENGTHS[length]?.minutes ?? null, keep_stems: keeps })
+    onStart({ name: name.trim(), base: base.trim() || null, minutes, keep_stems: keeps, aws })
   }
   const continues = teaching.curve.length > 0
   return (
@@ -54,17 +59,35 @@ export function TeachForm({ teaching, check, onStart }: Props) {
         <datalist id="teach-bases">
           <option value="lite" />
           <option value="spleeter" />
+          {aws && <option value="htdemucs" />}
+          {aws && <option value="melband_roformer_kim" />}
         </datalist>
       </label>
+      {teaching.aws !== null && (
+        <label>
+          <span>Where</span>
+          <select value={String(aws)} onChange={(event) => setInAws(event.target.value === 'true')}>
+            {possible.map((place) => (
+              <option key={place.label} value={String(place.aws)}>
+                {place.label}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
       <label className="check">
         <input type="checkbox" checked={keeps} onChange={(event) => setKeeps(event.target.checked)} />
         <span>Keep my stems on the server for the next time</span>
       </label>
       <button type="submit" className="primary">
-        {continues ? 'Continue' : 'Start'}
+        {aws ? 'Show the price' : continues ? 'Continue' : 'Start'}
       </button>
       <p className="soft">
-        It learns {check.stems.join(', ')}. Songs that you separate go first; then learning pauses. You can close the page.
+        It learns {check.stems.join(', ')}.{' '}
+        {aws
+          ? `Your stems go to the app in your AWS account (${teaching.aws?.region ?? ''}), and are deleted there at the end.`
+          : 'Songs that you separate go first; then learning pauses.'}{' '}
+        You can close the page.
       </p>
     </form>
   )

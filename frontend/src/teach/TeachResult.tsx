@@ -5,6 +5,7 @@ import { formatTime } from '../lib/format'
 import { stemName } from '../lib/stems'
 import { Curve } from './TeachCurve'
 import type { TeachingClient } from './client'
+import { dollars } from './steps'
 import type { Result, Score } from './types'
 
 interface Props {
@@ -43,6 +44,7 @@ export function TeachResult({ name, result, curve, client, onFinish }: Props) {
           ))}
         </tbody>
       </table>
+      {result.billed_usd !== null && <p className="soft">AWS bills {dollars(result.billed_usd)} for the machine.</p>}
       <Clips result={result} client={client} />
       <p className="buttons">
         <button type="button" className={result.better ? 'primary' : ''} onClick={() => onFinish(true)}>

@@ -30,6 +30,11 @@ export class TeachingClient {
     return call(this.connection, 'POST', 'teaching/start', chosen)
   }
 
+  /** Start in AWS for a price that the user has seen. */
+  accept(mostUsd: number): Promise<Teaching> {
+    return call(this.connection, 'POST', 'teaching/accept', { most_usd: mostUsd })
+  }
+
   stop(): Promise<Teaching> {
     return call(this.connection, 'POST', 'teaching/stop')
   }

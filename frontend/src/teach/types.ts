@@ -37,20 +37,46 @@ export interface Result {
   base: string
   sdr_db: { before: Scores; after: Scores; compared_with: string }
   clips: { song: string; start_s: number; stems: string[]; before: string[] }
+  /** What AWS bills, in US dollars; null: it was not taught there. */
+  billed_usd: number | null
+}
+
+/** What teaching in AWS costs. */
+export interface Offer {
+  /** In US dollars. */
+  most_usd: number
+  lines: string[]
 }
 
 export interface Teaching {
-  phase: 'none' | 'collecting' | 'checking' | 'checked' | 'teaching' | 'ended' | 'failed'
+  phase:
+    | 'none'
+    | 'collecting'
+    | 'checking'
+    | 'checked'
+    | 'offering'
+    | 'offered'
+    | 'teaching'
+    | 'ended'
+    | 'failed'
+    | 'cancelling'
   /** Another person teaches a model. */
   busy: boolean
-  /** Why this server can't teach. */
+  /** Why this server can't teach on its own machine. */
   unavailable: string | null
+  /** The app in AWS that can teach too. */
+  aws: { account: string; region: string; deployment: string } | null
+  /** Whether this run teaches in AWS. */
+  in_aws: boolean
+  offer: Offer | null
   name: string
   /** Uploaded files, SONG/STEM. */
   stems: string[]
   check: Check | null
   curve: Score[]
   step: string | null
+  /** Text about that step. */
+  detail: string | null
   /** 0 to 1. */
   done: number | null
   left_s: number | null
@@ -64,4 +90,5 @@ export interface Start {
   /** null: until the score no longer rises. */
   minutes: number | null
   keep_stems: boolean
+  aws: boolean
 }

@@ -6,6 +6,8 @@ import type { Placed } from './paths'
 import type { Start, Teaching } from './types'
 
 const POLL_MS = 2000
+/** Phases in which the server does something. */
+const WORKING: readonly Teaching['phase'][] = ['checking', 'offering', 'teaching', 'cancelling']
 
 export interface TeachingState {
   teaching: Teaching | null
@@ -16,6 +18,8 @@ export interface TeachingState {
   add: (files: Placed[]) => void
   check: () => void
   start: (chosen: Start) => void
+  /** Start in AWS for this price. */
+  accept: (mostUsd: number) => void
   stop: () => void
   finish: (keep: boolean) => Promise<boolean>
 }
@@ -26,7 +30,7 @@ export function useTeaching(client: TeachingClient, shown: boolean): TeachingSta
   const [problem, setProblem] = useState<string | null>(null)
   const [unreachable, setUnreachable] = useState<string | null>(null)
   const [uploads, setUploads] = useState<TeachingState['uploads']>(null)
-  const works = teaching?.phase === 'checking' || teaching?.phase === 'teaching'
+  const works = teaching !== null && WORKING.includes(teaching.phase)
 
   useEffect(() => {
     if (!shown) return
@@ -76,6 +80,7 @@ export function useTeaching(client: TeachingClient, shown: boolean): TeachingSta
     add,
     check: () => void attempt(client.check()),
     start: (chosen) => void attempt(client.start(chosen)),
+    accept: (mostUsd) => void attempt(client.accept(mostUsd)),
     stop: () => void attempt(client.stop()),
     finish: (keep) => attempt(client.finish(keep)),
   }

@@ -194,6 +194,12 @@ class Settings(BaseSettings):
         return self.notify_rights.trusted and self.store is None
 
     @property
+    def teaches_in_aws(self) -> bool:
+        """Whether users may teach in the AWS account of this machine's user: only that user, who pays for it."""
+        shared = self.signs_in or self.token is not None or self.public_url is not None
+        return self.teaches and self.on_loopback and not shared
+
+    @property
     def database(self) -> str | URL:
         """URL of the database; by default a file in the data folder."""
         if self.database_url is not None:

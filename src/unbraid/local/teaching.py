@@ -3,6 +3,9 @@
 run.json      what the user wants; only the server writes it
 songs/        the uploaded stems: SONG/STEM, or a stem file; deleted at the end of the run unless the user keeps them
 check.json    the check of the songs                            } the worker writes these
+aws.json      the app in AWS that can teach too                 }
+offer.json    what teaching there costs                         }
+in_aws        something of the run is in AWS                    }
 events.jsonl  the progress, a line for each event               }
 result.json   the end of the run, with its card                 }
 error.json    why the worker stopped                            }
@@ -33,6 +36,7 @@ from unbraid.models.own import NOT_BETTER, check_name, own_folder
 
 FOLDER = "teaching"
 RUN, CHECK, EVENTS, RESULT, ERROR = "run.json", "check.json", "events.jsonl", "result.json", "error.json"
+AWS, OFFER, IN_AWS = "aws.json", "offer.json", "in_aws"
 SONGS, CLIPS, MODELS = "songs", "clips", "models"
 MOST_MINUTES = 24 * 60.0
 
@@ -45,7 +49,11 @@ class Wanted(StrEnum):
 
     COLLECT = "collect"
     CHECK = "check"
+    OFFER = "offer"
+    """The price of teaching in AWS."""
     TEACH = "teach"
+    CANCEL = "cancel"
+    """Delete everything in AWS, and then the run."""
 
 
 class Phase(StrEnum):
@@ -55,9 +63,20 @@ class Phase(StrEnum):
     COLLECTING = "collecting"
     CHECKING = "checking"
     CHECKED = "checked"
+    OFFERING = "offering"
+    OFFERED = "offered"
     TEACHING = "teaching"
     ENDED = "ended"
     FAILED = "failed"
+    CANCELLING = "cancelling"
+
+
+WORKING = (Phase.CHECKING, Phase.OFFERING, Phase.TEACHING, Phase.CANCELLING)
+"""Phases in which the worker runs."""
+_FIXED = (Phase.TEACHING, Phase.ENDED, Phase.CANCELLING)
+"""Phases in which the songs can't be changed."""
+_READY = (Phase.CHECKED, Phase.OFFERED, Phase.FAILED)
+"""Phases in which teaching can start."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +91,10 @@ class Run:
     minutes: float | None = None
     """None: until the score no longer rises."""
     keep_stems: bool = False
+    aws: bool = False
+    """Whether it teaches in AWS, not on this machine."""
+    most_usd: float | None = None
+    """The price that the user agreed to."""
 
 
 class Teaching:
@@ -93,10 +116,14 @@ class Teaching:
             return Phase.NONE
         if run.wanted == Wanted.COLLECT:
             return Phase.COLLECTING
+        if run.wanted == Wanted.CANCEL:
+            return Phase.CANCELLING
         if (self.folder / ERROR).exists():
             return Phase.FAILED
         if run.wanted == Wanted.CHECK:
             return Phase.CHECKED if (self.folder / CHECK).exists() else Phase.CHECKING
+        if run.wanted == Wanted.OFFER:
+            return Phase.OFFERED if (self.folder / OFFER).exists() else Phase.OFFERING
         return Phase.ENDED if (self.folder / RESULT).exists() else Phase.TEACHING
 
     def own(self, owner: str | None) -> Run:
@@ -119,11 +146,12 @@ class Teaching:
         if self.run() is None:
             self._write(Run(secrets.token_hex(8), owner))
         run = self.own(owner)
-        if self.phase() in (Phase.TEACHING, Phase.ENDED):
+        if self.phase() in _FIXED:
             raise Busy("A model is being taught. Stop it, or wait for its end, before you add songs.")
+        self._require_nothing_in_aws()
         if run.wanted != Wanted.COLLECT:
             self._write(replace(run, wanted=Wanted.COLLECT))
-        self._forget(CHECK, ERROR)
+        self._forget(CHECK, OFFER, ERROR)
         return Part(self.folder.joinpath(SONGS, *parts))
 
     def stems(self) -> list[str]:
@@ -135,46 +163,79 @@ class Teaching:
     def check(self, owner: str | None) -> None:
         """Let the worker check the songs."""
         run = self.own(owner)
-        if self.phase() in (Phase.TEACHING, Phase.ENDED):
+        if self.phase() in _FIXED:
             raise Busy("A model is being taught already.")
+        self._require_nothing_in_aws()
         if not self.stems():
             raise InputError("Add songs first: a folder for each, with one file for each stem.")
-        self._forget(CHECK, ERROR)
+        self._forget(CHECK, AWS, OFFER, ERROR)
         self._write(replace(run, wanted=Wanted.CHECK))
 
     def start(
-        self, owner: str | None, name: str, base: str | None, minutes: float | None, keep_stems: bool
+        self,
+        owner: str | None,
+        name: str,
+        base: str | None,
+        minutes: float | None,
+        keep_stems: bool,
+        aws: bool = False,
     ) -> None:
-        """Let the worker teach. Raises SettingError for a name or length that can't be used."""
+        """Let the worker teach, or ask AWS for the price. Raises SettingError for an unusable name or length."""
         run = self.own(owner)
         check_name(name)
         if (own_folder() / name).exists():
             raise SettingError(f"You have a model {name} already. Choose another name.", "name")
         if minutes is not None and not 0 < minutes <= MOST_MINUTES:
             raise SettingError("Choose a time of at most a day.", "minutes")
-        if self.phase() not in (Phase.CHECKED, Phase.FAILED):
+        if self.phase() not in _READY:
             raise Busy("Let the songs be checked first.")
         check = self.checked()
         if check is None or check["problem"]:
             raise InputError("Nothing can be learnt from these songs. Correct them first.")
-        self._forget(ERROR)
         chosen = replace(
-            run, name=name, base=base, minutes=minutes, keep_stems=keep_stems, wanted=Wanted.TEACH
+            run,
+            name=name,
+            base=base,
+            minutes=minutes,
+            keep_stems=keep_stems,
+            aws=aws,
+            wanted=Wanted.OFFER if aws else Wanted.TEACH,
+            most_usd=None,
         )
-        if replace(run, wanted=Wanted.TEACH) != chosen:  # other settings: not the run that was stopped
+        if replace(run, wanted=chosen.wanted, most_usd=None) != chosen:  # not the run that was stopped
+            self._require_nothing_in_aws()
             self._forget(EVENTS)
             shutil.rmtree(self.folder / MODELS, ignore_errors=True)
+        self._forget(OFFER, ERROR)
         self._write(chosen)
 
+    def accept(self, owner: str | None, most_usd: float) -> None:
+        """Let the worker teach in AWS, for the price that the user has seen. Raises Busy if that isn't the offer."""
+        run, offer = self.own(owner), self.offer()
+        if self.phase() != Phase.OFFERED or offer is None or offer["most_usd"] != most_usd:
+            raise Busy("This is not the price any more. Look at it again.")
+        self._write(replace(run, wanted=Wanted.TEACH, most_usd=most_usd))
+
     def stop(self, owner: str | None) -> None:
-        """Stop teaching, and keep what was learnt, so that the same start continues."""
-        run = self.own(owner)
-        if self.phase() == Phase.TEACHING:
+        """Stop teaching, and keep what was learnt, so that the same start continues; or leave an offer.
+
+        Raises Busy for a training in AWS, which can't pause.
+        """
+        run, phase = self.own(owner), self.phase()
+        if phase == Phase.TEACHING and run.aws:
+            raise Busy("Teaching in AWS can't pause. Let it go on, or stop and delete it.")
+        if phase in (Phase.TEACHING, Phase.OFFERING, Phase.OFFERED):
             self._write(replace(run, wanted=Wanted.CHECK))
 
     def finish(self, owner: str | None, keep: bool) -> None:
-        """Keep the new model, or discard it; or discard a run that hasn't ended. Raises Busy, SettingError."""
+        """Keep the new model, or discard it; or discard a run that hasn't ended. Raises Busy, SettingError.
+
+        What is in AWS is deleted first. To discard the run again doesn't wait for that.
+        """
         run = self.own(owner)
+        if not keep and self._is_in_aws() and run.wanted != Wanted.CANCEL:
+            self.abandon()
+            return
         if keep:
             if self.phase() != Phase.ENDED:
                 raise Busy("The model isn't ready yet.")
@@ -187,12 +248,21 @@ class Teaching:
             except OSError as error:
                 raise OutputError(f"The model can't be kept: {write_cause(error)}.") from error
         if run.keep_stems and keep:
-            self._forget(CHECK, EVENTS, RESULT, ERROR)
+            self._forget(CHECK, AWS, OFFER, EVENTS, RESULT, ERROR)
             for folder in (CLIPS, MODELS):
                 shutil.rmtree(self.folder / folder, ignore_errors=True)
             self._write(Run(secrets.token_hex(8), owner))
         else:
             self.clear()
+
+    def abandon(self) -> None:
+        """Remove the run, after the worker has deleted what is in AWS."""
+        run = self.run()
+        if run is None or not self._is_in_aws():
+            self.clear()
+        elif run.wanted != Wanted.CANCEL:
+            self._forget(ERROR)
+            self._write(replace(run, wanted=Wanted.CANCEL))
 
     def clear(self) -> None:
         """Remove the run with everything in its folder."""
@@ -226,6 +296,14 @@ class Teaching:
         """Return the check of the songs; None if there is none yet."""
         return self._read(CHECK)
 
+    def aws(self) -> dict[str, Any] | None:
+        """Return the app in AWS that can teach too: account, region and deployment; None if the check found none."""
+        return self._read(AWS)
+
+    def offer(self) -> dict[str, Any] | None:
+        """Return what teaching in AWS costs; None if that isn't known yet."""
+        return self._read(OFFER)
+
     def result(self) -> dict[str, Any] | None:
         """Return the end of the run; None if it hasn't ended."""
         return self._read(RESULT)
@@ -253,6 +331,22 @@ class Teaching:
         """Write one of the worker's files atomically."""
         with atomic_write(self.folder / name) as file:
             file.write(json.dumps(values).encode())
+
+    def mark_in_aws(self, there: bool) -> None:
+        """Remember whether something of the run is in AWS."""
+        if there:
+            (self.folder / IN_AWS).touch()
+        else:
+            self._forget(IN_AWS)
+
+    def _is_in_aws(self) -> bool:
+        return (self.folder / IN_AWS).exists()
+
+    def _require_nothing_in_aws(self) -> None:
+        if self._is_in_aws():
+            raise Busy(
+                "A training in AWS is unfinished. Continue it with the same settings, or delete it first."
+            )
 
     def note(self, event: Mapping[str, Any]) -> None:
         """Append an event."""

@@ -8,7 +8,7 @@ import threading
 
 from unbraid.local.child_process import ChildProgram, wait_or_kill
 from unbraid.local.settings import Settings
-from unbraid.local.teaching import ERROR, Phase, Run, Teaching
+from unbraid.local.teaching import ERROR, WORKING, Phase, Run, Teaching
 from unbraid.local.teaching_worker import CRASHED
 
 POLL_S = 0.5
@@ -62,13 +62,13 @@ class TeachingSupervisor:
         if run != self._run:
             self._crashes = 0
         self._run = run
-        if phase in (Phase.CHECKING, Phase.TEACHING):
+        if phase in WORKING:
             if self._crashes >= MOST_CRASHES:
                 self._teaching.write(ERROR, {"detail": CRASHED})
             else:
                 self._process = self._program.start()
         elif phase != Phase.NONE and self._teaching.unchanged_s() > self._abandoned_s:
-            self._teaching.clear()
+            self._teaching.abandon()
 
     def _end(self, within_s: float) -> None:
         if self._process is None:

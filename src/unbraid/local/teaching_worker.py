@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from unbraid.errors import UnbraidError
@@ -22,10 +23,12 @@ from unbraid.jobs.session import State
 from unbraid.local import logs
 from unbraid.local.factory import open_sessions
 from unbraid.local.settings import Settings
-from unbraid.local.teaching import CHECK, CLIPS, ERROR, MODELS, RESULT, SONGS, Run, Teaching, Wanted
+from unbraid.local.teaching import AWS, CHECK, ERROR, MODELS, SONGS, Run, Teaching, Wanted
+from unbraid.local.teaching_end import write_end
 from unbraid.local.worker import lower_priority
 
 POLL_S = 0.5
+AWS_WAIT_S = 30.0  # for AWS, after the check
 BELOW_SONGS = 3  # of the priority: half the processor time that a song would get
 CRASHED = (
     "Teaching stopped because of an error of this server. Its log has the details. Start again to continue."
@@ -35,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Check or teach, and return the exit code."""
+    """Do what the run wants, and return the exit code."""
     parser = argparse.ArgumentParser(prog="unbraid.local.teaching_worker", description=__doc__)
     parser.add_argument(
         "--parent", type=int, required=True, metavar="PID", help="exit when this is no longer the parent"
@@ -51,7 +54,9 @@ def main() -> int:
         return 0
     try:
         if run.wanted == Wanted.CHECK:
-            check(teaching)
+            check(teaching, aws=settings.teaches_in_aws)
+        elif run.wanted != Wanted.TEACH or run.aws:
+            work_in_aws(teaching, run)
         else:
             teach(teaching, run, open_sessions(settings).store)
     except UnbraidError as error:
@@ -74,20 +79,49 @@ def _follow(parent: int) -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def check(teaching: Teaching) -> None:
-    """Check the uploaded songs."""
+def check(teaching: Teaching, *, aws: bool = False) -> None:
+    """Check the uploaded songs. With `aws`, also look for an app in AWS that could teach too."""
     from unbraid.finetuning.check import check_songs
     from unbraid.finetuning.description import as_dict
 
-    teaching.write(CHECK, as_dict(check_songs(teaching.folder / SONGS)))
+    apps: list[dict[str, str]] = []
+    looking = threading.Thread(target=_find_app, args=(apps,), name="AWS", daemon=True)
+    if aws and find_spec("boto3") is not None:
+        looking.start()
+    checked = as_dict(check_songs(teaching.folder / SONGS))
+    if looking.ident is not None:
+        looking.join(AWS_WAIT_S)
+    for app in apps:
+        teaching.write(AWS, app)
+    teaching.write(CHECK, checked)
+
+
+def _find_app(apps: list[dict[str, str]]) -> None:
+    from unbraid.local.teaching_aws import find_app
+
+    if (app := find_app()) is not None:
+        apps.append(app)
+
+
+def work_in_aws(teaching: Teaching, run: Run) -> None:
+    """Write the price of teaching in AWS, teach there, or delete that, as the run wants."""
+    from unbraid.local.teaching_aws import TeachingInAws
+
+    there = TeachingInAws(teaching, run)
+    if run.wanted == Wanted.OFFER:
+        there.write_offer()
+    elif run.wanted == Wanted.CANCEL:
+        there.cancel()
+        teaching.clear()
+    else:
+        result = there.teach()
+        write_end(teaching, run, there.check, there.base, result)
 
 
 def teach(teaching: Teaching, run: Run, store: JobStore) -> None:
     """Teach the model of a run, write the clips and the result, and remove the stems unless they are kept."""
     from unbraid.finetuning.check import Check
-    from unbraid.finetuning.clips import write_clips
     from unbraid.finetuning.finetune import Request, finetune
-    from unbraid.models import find_model
 
     models = teaching.folder / MODELS
     checks: list[Check] = []
@@ -108,14 +142,7 @@ def teach(teaching: Teaching, run: Run, store: JobStore) -> None:
         place=models,
     )
     result = finetune(request, event, checked=checks.append)
-    base = str(result.card["base"])
-    clips = write_clips(checks[0], base, result.folder, find_model(base).sources, teaching.folder / CLIPS)
-    teaching.write(
-        RESULT,
-        {"better": result.better, "sdr_db": result.card["sdr_db"], "base": base, "clips": clips},
-    )
-    if not run.keep_stems:
-        shutil.rmtree(teaching.folder / SONGS, ignore_errors=True)
+    write_end(teaching, run, checks[0], str(result.card["base"]), result)
 
 
 def wait_for_songs(teaching: Teaching, store: JobStore) -> None:

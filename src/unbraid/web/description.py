@@ -71,6 +71,9 @@ def describe(app: FastAPI) -> None:
             )
             for path in document["paths"].values():
                 for operation in path.values():
+                    for parameter in operation.get("parameters", ()):
+                        if "description" in parameter:  # FastAPI repeats it in the schema
+                            parameter["schema"].pop("description", None)
                     for status, response in operation["responses"].items():
                         if status[0] in "45":
                             response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}

@@ -1,4 +1,4 @@
-"""`/teaching`: teach a model from the caller's own stems, on this machine. One run at a time."""
+"""`/teaching`: teach a model from the caller's own stems, on this machine or in AWS. One run at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse
 
-from unbraid.api.schemas.teaching import TeachingAnswer, TeachingEnd, TeachingStart
+from unbraid.api.schemas.teaching import TeachingAccept, TeachingAnswer, TeachingEnd, TeachingStart
 from unbraid.errors import TooLarge
 from unbraid.local.teaching import Phase, Run, Teaching
 from unbraid.web.context import Ctx, Owner
@@ -21,6 +21,10 @@ from unbraid.web.files import INTERRUPTED, STALLED, check_free_space, write_body
 STEMS = "/teaching/stems"
 NO_PYTORCH = (
     "Teaching needs PyTorch on the computer that runs Unbraid. Install it with: pip install 'unbraid[torch]'"
+)
+
+NO_APP = (
+    "No app in AWS was found that can teach. Create one with `./unbraid deploy`, and check the songs again."
 )
 
 
@@ -79,28 +83,37 @@ async def check(teaching: Taught, owner: Owner) -> TeachingAnswer:
 
 
 @router.post("/start")
-async def start(chosen: TeachingStart, teaching: Taught, owner: Owner) -> TeachingAnswer:
-    """Start to teach, or continue a run that was stopped."""
-    if not has_pytorch():
+async def start(chosen: TeachingStart, context: Ctx, teaching: Taught, owner: Owner) -> TeachingAnswer:
+    """Start to teach, or continue a run that was stopped. In AWS, only ask for the price."""
+    if not chosen.aws and not has_pytorch():
         raise HTTPException(409, NO_PYTORCH)
 
     def begin() -> TeachingAnswer:
-        teaching.start(owner, chosen.name, chosen.base, chosen.minutes, chosen.keep_stems)
+        if chosen.aws and not (context.settings.teaches_in_aws and teaching.aws()):
+            raise HTTPException(409, NO_APP)
+        teaching.start(owner, chosen.name, chosen.base, chosen.minutes, chosen.keep_stems, chosen.aws)
         return answer(teaching, owner)
 
     return await to_thread.run_sync(begin)
 
 
+@router.post("/accept")
+async def accept(price: TeachingAccept, teaching: Taught, owner: Owner) -> TeachingAnswer:
+    """Start to teach in AWS for the offered price."""
+    await to_thread.run_sync(teaching.accept, owner, price.most_usd)
+    return await to_thread.run_sync(answer, teaching, owner)
+
+
 @router.post("/stop")
 async def stop(teaching: Taught, owner: Owner) -> TeachingAnswer:
-    """Stop the run. The same start continues it."""
+    """Stop the run, or leave an offer. The same start continues it."""
     await to_thread.run_sync(teaching.stop, owner)
     return await to_thread.run_sync(answer, teaching, owner)
 
 
 @router.post("/finish")
 async def finish(end: TeachingEnd, teaching: Taught, owner: Owner) -> TeachingAnswer:
-    """Keep the new model or discard it, and remove the run."""
+    """Keep the new model or discard it, and remove the run. What is in AWS is deleted first."""
     await to_thread.run_sync(teaching.finish, owner, end.keep)
     return await to_thread.run_sync(answer, teaching, owner)
 
@@ -137,13 +150,20 @@ def _details(teaching: Teaching, run: Run) -> dict[str, Any]:
     last = events[-1] if events else {}
     latest: dict[str, Any] = next((event for event in reversed(events) if "left_s" in event), {})
     of = next((event["of"] for event in reversed(events) if event["event"] == "progress"), None)
+    done = latest["steps"] / of if of else None
+    if last.get("event") == "upload":
+        done = last["bytes"] / last["of"] if last["of"] else None
     return {
         "name": run.name,
         "stems": teaching.stems(),
         "check": teaching.checked(),
+        "aws": teaching.aws(),
+        "in_aws": run.aws,
+        "offer": teaching.offer(),
         "curve": [scores[number] for number in sorted(scores)],
         "step": last.get("event"),
-        "done": latest["steps"] / of if of else None,
+        "detail": last.get("text"),
+        "done": done,
         "left_s": latest.get("left_s"),
         "result": teaching.result(),
         "problem": teaching.error(),

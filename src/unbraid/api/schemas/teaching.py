@@ -22,6 +22,20 @@ class TeachingStart(BaseModel):
         default=None, description="How long to learn; null: until the score no longer rises"
     )
     keep_stems: bool = Field(default=False, description="Keep the uploaded stems on the server after the run")
+    aws: bool = Field(
+        default=False,
+        description="Teach in the AWS account of the server's owner: `/teaching` then has an `offer`, and nothing is "
+        "uploaded or paid before `POST /teaching/accept`",
+    )
+
+
+class TeachingAccept(BaseModel):
+    """Agreement to the price of teaching in AWS."""
+
+    model_config = example(most_usd=1.46)
+    most_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        description="That of the offer; another one is refused"
+    )
 
 
 class TeachingEnd(BaseModel):
@@ -78,23 +92,63 @@ class TeachingResult(BaseModel):
     base: str
     sdr_db: dict[str, Any] = Field(description="`before` and `after`: SDR of each stem; `compared_with`")
     clips: TeachingClips
+    billed_usd: float | None = Field(
+        default=None, description="What AWS bills for the machine; null: not taught there"
+    )
+
+
+class TeachingApp(BaseModel):
+    """The app in AWS, which can teach too."""
+
+    account: str
+    region: str
+    deployment: str
+
+
+class TeachingOffer(BaseModel):
+    """What teaching in AWS costs."""
+
+    most_usd: float = Field(description="The most that it costs, in US dollars")
+    lines: list[str] = Field(description="Lines that say what will happen, and what it costs")
 
 
 class TeachingAnswer(BaseModel):
     """The run of this server."""
 
-    phase: Literal["none", "collecting", "checking", "checked", "teaching", "ended", "failed"]
+    phase: Literal[
+        "none",
+        "collecting",
+        "checking",
+        "checked",
+        "offering",
+        "offered",
+        "teaching",
+        "ended",
+        "failed",
+        "cancelling",
+    ]
     busy: bool = Field(default=False, description="Whether the run is of another person, who alone sees it")
-    unavailable: str | None = Field(default=None, description="Why this server can't teach; null: it can")
+    unavailable: str | None = Field(
+        default=None, description="Why this server can't teach on its own machine; null: it can"
+    )
+    aws: TeachingApp | None = Field(
+        default=None, description="The app in AWS that can teach too, which the check looks for; null: none"
+    )
+    in_aws: bool = Field(default=False, description="Whether this run teaches in AWS")
+    offer: TeachingOffer | None = None
     name: str = ""
     stems: list[str] = Field(default=[], description="Uploaded files, SONG/STEM")
     check: TeachingCheck | None = None
     curve: list[TeachingScore] = []
     step: str | None = Field(
         default=None,
-        description="`measure`, `start`, `progress`, `score`, `scoring`, or `paused` while songs wait",
+        description="`measure`, `start`, `progress`, `score`, `scoring`, or `paused` while songs wait. In AWS also "
+        "`upload`, `build`, `phase`, `billed`, `deleted`, or `unreachable` while AWS can't be reached",
     )
-    done: float | None = Field(default=None, description="0 to 1; null: unknown")
+    detail: str | None = Field(default=None, description="Text about that step")
+    done: float | None = Field(
+        default=None, description="0 to 1, of the upload or of learning; null: unknown"
+    )
     left_s: float | None = Field(default=None, description="Seconds of work that are left; null: unknown")
     result: TeachingResult | None = None
     problem: str | None = Field(default=None, description="Why the run stopped")
