@@ -12,7 +12,6 @@ from unbraid.evaluation.contenders import MIXTURE as UNCHANGED
 from unbraid.evaluation.contenders import Contender, baselines, model
 from unbraid.evaluation.multitrack import Multitrack
 from unbraid.evaluation.score import score_song, summarise
-from unbraid.finetuning.scoring import gain_db
 
 BETTER_DB = 0.05  # mean over the stems; less is chance
 MIXTURE = "the song itself as every stem"
@@ -76,6 +75,14 @@ def compare(base: str, folder: Path, songs: Sequence[Multitrack]) -> tuple[Score
         before, compared_with = {**_only(scores_of(mixture, songs), stems), **before}, MIXTURE
     gain = gain_db(before, after)
     return before, after, compared_with, gain is not None and gain > BETTER_DB
+
+
+def gain_db(before: Mapping[str, float | None], after: Mapping[str, float | None]) -> float | None:
+    """Return the mean difference of the scores of the stems that both have; None if there are none."""
+    both = [
+        (old, new) for name, new in after.items() if (old := before.get(name)) is not None and new is not None
+    ]
+    return sum(new - old for old, new in both) / len(both) if both else None
 
 
 def _only(scores: Scores, stems: set[str]) -> Scores:

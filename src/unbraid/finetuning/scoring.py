@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -50,11 +50,3 @@ class Scoring:
 
 def _level_db(sound: Floats) -> float:
     return 10 * float(np.log10(np.mean(np.square(sound)) + 1e-12))
-
-
-def gain_db(before: Mapping[str, float | None], after: Mapping[str, float | None]) -> float | None:
-    """Return the mean difference of the scores of the stems that both have; None if there are none."""
-    both = [
-        (old, new) for name, new in after.items() if (old := before.get(name)) is not None and new is not None
-    ]
-    return sum(new - old for old, new in both) / len(both) if both else None

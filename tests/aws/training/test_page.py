@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,15 @@ def test_finds_the_deployed_app(account: SimulatedAccount, monkeypatch: pytest.M
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
             patch.delenv(name)
         assert teaching_aws.find_app() is None
+
+
+def test_this_machine_needs_no_pytorch() -> None:
+    program = (
+        "import sys, unbraid.local.teaching_aws, unbraid.local.teaching_end, unbraid.finetuning.clips, "
+        "unbraid.cli.finetune_aws; print('torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "False"
 
 
 def test_price_is_asked_before_anything_is_uploaded(teaching: Teaching, account: SimulatedAccount) -> None:
