@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, Page
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.page_place import running_servers  # noqa: E402
 from tests.e2e.browser.conftest import build, running_chromium  # noqa: E402
 from tests.e2e.browser.layout import problems  # noqa: E402
 from tests.e2e.browser.test_accessibility import findings  # noqa: E402
@@ -125,7 +126,7 @@ def main() -> int:
     build()
     options.folder.mkdir(parents=True, exist_ok=True)
     albums = [Album(options.folder, device) for device in ([options.only] if options.only else DEVICES)]
-    with running_chromium() as browser, page_states.running_servers() as place:
+    with running_chromium() as browser, running_servers() as place:
         for name in options.parts:
             for album in albums:
                 page_states.PARTS[name](page_states.Visit(browser, album, place))

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.songs import write_song
+from benchmarks.page_place import PASSWORD, Place
 from playwright.sync_api import Browser, Locator, Page, expect
-from tests.e2e.browser import provider
 from tests.e2e.browser.conftest import separate
-from tests.e2e.browser.server import Server
-from tests.e2e.browser.sounds import write_clip
 from tests.e2e.browser.steps import card, open_song, pick, wait_until_done
 
-PASSWORD = "correct horse battery"
 SLOW = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 300_000}
-SHORT = [
-    "Blue",
-    "A song with a rather long name (live at the harbour, 2019)",
-    "Étude in C",
-    "04 Intro",
-    "Rehearsal on Tuesday",
-]
 DRAG = """kind => {
   const dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File(['x'], 'Song.wav', { type: 'audio/wav' }));
@@ -45,18 +31,6 @@ class Album(Protocol):
     def opened(self, browser: Browser, **options: Any) -> Any: ...
 
     def take(self, page: Page, state: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class Place:
-    """The servers, and the songs to give them."""
-
-    open: Server
-    password: Server
-    sign_in: Server
-    songs: Mapping[str, Path]
-    short: list[Path]
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -78,61 +52,19 @@ class Visit:
             yield page
 
 
-@contextmanager
-def running_servers() -> Iterator[Place]:
-    """Servers that are open, that have a password, and that have sign-in."""
-    with tempfile.TemporaryDirectory() as folder, provider.running() as issuer, ExitStack() as stack:
-        work = Path(folder)
-        os.environ |= {"UNBRAID_NICE": "0", "UNBRAID_OWN_MODELS": str(work / "own")}
-        if importlib.util.find_spec("torch"):
-            from tests.finetuning.synthetic import write_tiny_model
-
-            write_tiny_model(work / "own" / "tiny", ("low", "other"))
-
-        def server(name: str, *options: str, **settings: str) -> Server:
-            os.environ |= settings
-            started = Server(work / name, *options)
-            for setting in settings:
-                del os.environ[setting]
-            stack.callback(started.stop)
-            return started
-
-        sign_in = {"UNBRAID_OIDC_ISSUER": issuer.address, "UNBRAID_OIDC_CLIENT_ID": provider.CLIENT}
-        yield Place(
-            server("open"),
-            server("password", "--workers", "0", UNBRAID_TOKEN=PASSWORD),
-            server("sign-in", "--workers", "0", **sign_in),
-            write_songs(work / "songs"),
-            [write_song(work / "songs" / f"{name}.wav", 8, seed) for seed, name in enumerate(SHORT)],
-            work,
-        )
-
-
-def write_songs(folder: Path) -> dict[str, Path]:
-    """Write songs, a video, and files that can't be used."""
-    folder.mkdir()
-    files = {
-        "song": write_song(folder / "On the Run.wav", 150, seed=7),
-        "long": write_song(folder / "The whole concert.wav", 1200, seed=8, sample_rate=8000),
-        "video": write_clip(folder / "Clip.webm", 12, 640, 360),
-        "damaged": folder / "Damaged.mp3",
-        "text": folder / "Lyrics.txt",
-        "empty": folder / "Nothing.wav",
-    }
-    files["damaged"].write_bytes(b"ID3\x04" + b"\0" * 20_000)
-    files["text"].write_text("La la la.\n" * 500)
-    files["empty"].write_bytes(b"")
-    return files
-
-
 def button(where: Page | Locator, name: str | re.Pattern[str]) -> Locator:
     return where.get_by_role("button", name=name, exact=True)
 
 
 def beginning(visit: Visit) -> None:
     """The empty page, choices, uploads, and songs that can't be separated."""
-    take, songs = visit.album.take, visit.place.songs
-    with visit.page(visit.place.open.address) as page:
+    take, place = visit.album.take, visit.place
+    empty = place.file("Nothing.wav", b"")
+    broken = [
+        place.file("Damaged.mp3", b"ID3\x04" + b"\0" * 20_000),
+        place.file("Lyrics.txt", b"La la la.\n" * 500),
+    ]
+    with visit.page(place.open.address) as page:
         take(page, "empty")
         page.get_by_label("Start of the part").fill("soon")
         expect(page.get_by_role("alert")).to_be_visible()
@@ -141,48 +73,48 @@ def beginning(visit: Visit) -> None:
         page.evaluate(DRAG, "dragenter")
         take(page, "dragging")
         page.evaluate(DRAG, "dragleave")
-        pick(page, songs["empty"])
+        pick(page, empty)
         expect(page.get_by_role("alert")).to_contain_text("is empty")
         take(page, "empty-file")
         network = page.context.new_cdp_session(page)
         network.send("Network.enable")
         network.send("Network.emulateNetworkConditions", SLOW)
-        pick(page, songs["song"], visit.place.short[1])
-        expect(card(page, songs["song"])).to_contain_text("Uploading")
+        pick(page, place.song, place.short[1])
+        expect(card(page, place.song)).to_contain_text("Uploading")
         page.wait_for_timeout(1500)
         take(page, "uploading")
         page.reload()
-        expect(card(page, songs["song"])).to_contain_text("interrupted")
+        expect(card(page, place.song)).to_contain_text("interrupted")
         take(page, "interrupted")
-        for song in (songs["song"], visit.place.short[1]):
+        for song in (place.song, place.short[1]):
             button(page, f"Remove {song.stem}").click()
         network.send("Network.emulateNetworkConditions", {**SLOW, "uploadThroughput": -1})
-        pick(page, songs["damaged"], songs["text"])
-        for song in ("damaged", "text"):
-            expect(button(page, f"Remove {songs[song].stem}")).to_be_visible()
+        pick(page, *broken)
+        for song in broken:
+            expect(button(page, f"Remove {song.stem}")).to_be_visible()
         page.get_by_text("Change").click()
         take(page, "failed")
         page.get_by_text("Change").click()
         page.route("**/upload", lambda route: route.fulfill(status=507))
-        pick(page, visit.place.short[0])
-        expect(card(page, visit.place.short[0])).to_contain_text("too little free space")
+        pick(page, place.short[0])
+        expect(card(page, place.short[0])).to_contain_text("too little free space")
         take(page, "upload-failed")
 
 
 def queue(visit: Visit) -> None:
     """A song that is heard while it is separated, songs that wait, and the list of all."""
-    take, songs, short = visit.album.take, visit.place.songs, visit.place.short
-    with visit.page(visit.place.open.address) as page:
-        pick(page, songs["long"], *short)
-        song = card(page, songs["long"])
+    take, place, short = visit.album.take, visit.place, visit.place.short
+    with visit.page(place.open.address) as page:
+        pick(page, place.long, *short)
+        song = card(page, place.long)
         expect(button(song, "Karaoke")).to_be_visible()
         take(page, "separating")
-        visit.place.open.kill()
+        place.open.kill()
         expect(page.locator(".banner")).to_be_visible()
         take(page, "unreachable")
-        visit.place.open.start()
+        place.open.start()
         expect(page.locator(".banner")).to_have_count(0)
-        button(page, f"Cancel {songs['long'].stem}").click()
+        button(page, f"Cancel {place.long.stem}").click()
         expect(song).to_contain_text("Cancelled")
         take(page, "cancelled")
         for one in short:
@@ -197,9 +129,9 @@ def queue(visit: Visit) -> None:
 def playing(visit: Visit) -> None:
     """The player with its tools, the parts of a stem, and another model on a part of the song."""
     take, place = visit.album.take, visit.place
-    session = separate(place.open, place.songs["song"])
+    session = separate(place.open, place.song)
     with visit.page(f"{place.open.address}#/s/{session}", "On the Run") as page:
-        open_song(page, place.songs["song"])
+        open_song(page, place.song)
         take(page, "player")
         button(page, "Original").click()
         button(page, "Play").click()
@@ -248,7 +180,8 @@ def sharing(visit: Visit) -> None:
     """The menu of a song, and the page of its link."""
     take, place = visit.album.take, visit.place
     song = place.short[1]
-    with visit.page(f"{place.open.address}#/s/{separate(place.open, song)}", "harbour") as page:
+    with visit.page(place.open.address) as page:
+        pick(page, song)  # only its owner can share it
         open_song(page, song)
         button(page, f"More for {song.stem}").click()
         take(page, "menu")
@@ -277,7 +210,7 @@ def sharing(visit: Visit) -> None:
 
 def video(visit: Visit) -> None:
     """A video with its stems, and a new video of it."""
-    take, clip = visit.album.take, visit.place.songs["video"]
+    take, clip = visit.album.take, visit.place.video
     with visit.page(visit.place.open.address) as page:
         page.get_by_label("For videos, also make a video").check()
         take(page, "video-chosen")
@@ -293,9 +226,11 @@ def teaching(visit: Visit) -> None:
     if importlib.util.find_spec("torch") is None:
         return
     from tests.e2e.browser.test_teaching import shorten, start_to_teach
-    from tests.finetuning.synthetic import write_songs
+    from tests.finetuning.synthetic import write_songs, write_tiny_model
 
     take, place = visit.album.take, visit.place
+    if not (tiny := place.folder / "own" / "tiny").exists():
+        write_tiny_model(tiny, ("low", "other"))
     width = visit.album.options["viewport"]["width"]
     songs = write_songs(place.folder / f"stems-{width}", ("low", "high"))
     whole = (songs / "song0" / "high.wav").read_bytes()
