@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, Route, expect
 from tests.e2e.browser import audio_recorder
-from tests.e2e.browser.conftest import OpenVisit
+from tests.e2e.browser.conftest import TIMEOUT_MS, OpenVisit
 from tests.e2e.browser.server import Server
 from tests.e2e.browser.sounds import RATE, write_sound
 from tests.e2e.browser.steps import card, open_song, pick, wait_until_done
@@ -224,6 +224,43 @@ def test_one_song_sounds_and_has_the_keys(
     expect(button(dropped, "Play")).to_be_visible()
     page.keyboard.press("Space")
     expect(button(finished, "Play")).to_be_visible()
+
+
+ALPHAS = """canvas => {
+  const { width, height } = canvas;
+  const strongest = (from) => Math.max(
+    ...canvas.getContext('2d').getImageData(from, 0, 6, height).data.filter((_, index) => index % 4 === 3));
+  return [strongest(0), strongest(width - 12)];
+}"""
+
+
+def test_stems_wait_at_the_end_of_what_is_separated(server: Server, visit: OpenVisit, hum: Path) -> None:
+    page = visit(server.address).page
+
+    def only_first(route: Route) -> None:
+        """Answer with the first five seconds alone."""
+        response = route.fetch()
+        answer = response.json()
+        pieces = [piece for piece in answer["pieces"] if piece["number"] == 0]
+        route.fulfill(response=response, json={**answer, "pieces": pieces})
+
+    page.route("**/pieces", only_first)
+    pick(page, hum)
+    song = card(page, hum)
+    button(song, "Mute Accompaniment").click(timeout=3 * TIMEOUT_MS)  # a worker yields to all other programs
+    playhead = song.get_by_role("slider", name="Playhead")
+    playhead.fill("4")
+    if button(song, "Play").is_visible():
+        button(song, "Play").click()
+    expect(song.get_by_text("Waiting for the stems…")).to_be_visible()
+    page.wait_for_timeout(500)
+    expect(playhead).to_have_value("5")
+    separated, missing = song.locator(".growing-lane canvas").first.evaluate(ALPHAS)
+    assert separated == 255 and 0 < missing < 100
+    page.unroute("**/pieces")
+    expect(song.get_by_text("Stems", exact=True)).to_be_visible()  # it goes on when more is separated
+    expect(button(song, "Mute Accompaniment")).to_have_attribute("aria-pressed", "true")
+    button(song, f"Cancel {hum.stem}").click()
 
 
 def test_a_reload_keeps_the_place_in_a_song_that_is_separated(

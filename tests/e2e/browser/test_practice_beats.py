@@ -182,6 +182,9 @@ def test_clicks_are_on_the_beat_and_pan_moves_a_stem(page: Page, tempo: float) -
 def test_zoom_by_wheel_keys_and_buttons_follows_the_playhead_and_is_kept(
     page: Page, session: str, beat_song: Path
 ) -> None:
+    narrow = page.locator(".wave").first.evaluate("wave => wave.clientWidth")
+    page.set_viewport_size({"width": 1600, "height": 720})  # 320 px more, which all are the waveforms'
+    assert page.locator(".wave").first.evaluate("wave => wave.clientWidth") == narrow + 320
     ranges: list[str] = []
     page.on("request", lambda request: ranges.append(request.headers.get("range", "")))
     wave_box = page.locator(".wave").first.bounding_box()
