@@ -1,6 +1,7 @@
 /** Teach a model from the user's own stems: choose songs, see the check, start, watch, compare, keep. */
 import { type DragEvent, useRef, useState } from 'react'
 import type { Connection } from '../api/http'
+import { Icon } from '../ui/Icon'
 import { TeachCheck } from './TeachCheck'
 import { TeachCurve } from './TeachCurve'
 import { TeachForm } from './TeachForm'
@@ -29,7 +30,10 @@ export function Teach({ connection, onModels }: Props) {
       </h2>
       <details className="teach" onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>
-          <strong>Teach it</strong> your singer, your band or your drum kit
+          <span>
+            <strong>Teach it</strong> your singer, your band or your drum kit
+          </span>
+          <Icon name="down" />
         </summary>
         {open && <Panel state={state} client={client} onModels={onModels} />}
       </details>

@@ -8,19 +8,16 @@ export function ConnectionBanner({ connection }: { connection: Connection }) {
   const reachable = useSyncExternalStore(reachability.subscribe, reachability.snapshot)
   const signedOut = useSyncExternalStore(reachability.subscribe, reachability.isSignedOut)
   if (reachable) return null
-  return (
+  return signedOut ? (
+    <div className="banner" role="alert">
+      <p>You are signed out. Sign in in a new tab, then come back here. Your songs are safe, and uploads continue.</p>
+      <a className="button primary" href={passwordForm(connection.base).href} target="_blank" rel="noreferrer">
+        Sign in
+      </a>
+    </div>
+  ) : (
     <p className="banner" role="alert">
-      {signedOut ? (
-        <>
-          You are signed out.{' '}
-          <a href={passwordForm(connection.base).href} target="_blank" rel="noreferrer">
-            Sign in
-          </a>{' '}
-          in another tab to go on here. Your songs are safe, and uploads continue.
-        </>
-      ) : (
-        'The server can’t be reached. Reconnecting automatically. Your songs are safe, and those you opened last still play.'
-      )}
+      The server can’t be reached. Reconnecting automatically. Your songs are safe, and those you opened last still play.
     </p>
   )
 }

@@ -1,8 +1,8 @@
 /** Downloads of a song, and the button that deletes it. */
 import { useRef, useState } from 'react'
-import type { MixConfig, Status } from '../api/types'
+import type { MixConfig, OutputFile, Status } from '../api/types'
 import { formatSize } from '../lib/format'
-import { STEM_FILE } from '../lib/stems'
+import { STEM_FILE, stemName } from '../lib/stems'
 import type { SongList } from '../songs/list'
 import { downloadLinks } from './downloadLinks'
 import { dragFile } from './dragOut'
@@ -19,6 +19,12 @@ interface Props {
   list: Pick<SongList, 'client' | 'refresh'>
   /** Missing: the song can't be deleted here. */
   onDelete?: () => void
+}
+
+/** What is in a file, in words. */
+function linkName({ type, filename }: OutputFile): string {
+  if (type === STEM_FILE) return 'For DJ software'
+  return type === 'video' ? `Video: ${stemName(filename.replace(/\.\w+$/, '')).toLowerCase()}` : filename
 }
 
 export function Downloads({ title, status, player, config, list, onDelete }: Props) {
@@ -43,7 +49,7 @@ export function Downloads({ title, status, player, config, list, onDelete }: Pro
             download
             onDragStart={dragFile(`${title} - ${file.filename}`)}
           >
-            <Icon name="download" /> {file.type === STEM_FILE ? 'For DJ software' : file.filename}{' '}
+            <Icon name="download" /> {linkName(file)}{' '}
             <small>{formatSize(file.size)}</small>
           </a>
         ))}

@@ -17,7 +17,7 @@ export function ListTools({ songs, found, view, onChange }: Props) {
       <input
         type="search"
         aria-label="Search songs"
-        placeholder="Search songs, keys, tempos"
+        placeholder="Search name, key, tempo"
         value={view.search}
         onChange={(event) => onChange({ ...view, search: event.target.value })}
       />

@@ -79,6 +79,7 @@ function LoopName({ name, rename }: NameProps) {
   }
   return (
     <span className="loop-name">
+      <span aria-hidden="true">Name</span>
       <input
         aria-label="Name of this loop"
         aria-describedby={refused ? id : undefined}

@@ -17,7 +17,7 @@ export function NotifyMe() {
     <span className="notify-me">
       <label className="check">
         <input type="checkbox" role="switch" checked={on} onChange={(event) => void change(event.target.checked)} />
-        <span>Notify me</span>
+        <span>Notify me when songs are done</span>
       </label>
       {problem !== '' && (
         <span className="problem" role="alert">

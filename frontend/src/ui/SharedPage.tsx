@@ -50,6 +50,7 @@ export function SharedPage({ connection, shareId }: Props) {
     <>
       <Header signIn={null} />
       <main>
+        {status === null && <h1 className="visually-hidden">A shared song</h1>}
         {problem !== null && (
           <p className="notice" role="alert">
             {problem}

@@ -27,9 +27,11 @@ export function ShortcutsDialog() {
         />
         <span>Use these shortcuts</span>
       </label>
-      <button type="button" className="primary" onClick={() => dialog.current?.close()}>
-        Close
-      </button>
+      <p className="answers">
+        <button type="button" className="primary" onClick={() => dialog.current?.close()}>
+          Close
+        </button>
+      </p>
     </dialog>
   )
 }

@@ -23,7 +23,9 @@ SMALL = """() => {
 }"""
 
 CUT_OFF = """() => [...document.querySelectorAll('#app *, dialog[open] *')]
-  .filter((element) => element.checkVisibility() && element.closest('svg, canvas, .visually-hidden, .wave') === null)
+  .filter((element) => element.checkVisibility())
+  .filter((element) => element.closest('svg, canvas, .visually-hidden, .wave, .scale') === null)
+  .filter((element) => element.tagName !== 'INPUT') // its text scrolls
   .filter((element) => element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0 &&
     (getComputedStyle(element).overflowX !== 'visible' || getComputedStyle(element).display === 'inline-flex'))
   .concat([...document.querySelectorAll('button, a, p, h1, h2, span, label, select')].filter((element) => {
@@ -31,14 +33,34 @@ CUT_OFF = """() => [...document.querySelectorAll('#app *, dialog[open] *')]
     return element.checkVisibility() && width > 0 && element.closest('.visually-hidden, .wave') === null &&
       (right > innerWidth + 1 || left < -1);
   }))
+  .concat([...document.querySelectorAll('.tick')].filter((element) =>
+    element.getBoundingClientRect().right > element.parentElement.getBoundingClientRect().right + 1))
   .map((element) => `${element.tagName} ${element.className}: ${element.textContent.slice(0, 60)}`)"""
+
+# Browsers draw placeholders and the choice of a menu themselves, so only their width shows whether words are cut off.
+CUT_OFF_FIELDS = """() => {
+  const area = document.querySelector('dialog[open]') ?? document.body;
+  const pen = document.createElement('canvas').getContext('2d');
+  return [...area.querySelectorAll('input[placeholder], select')]
+    .filter((element) => element.checkVisibility())
+    .map((element) => {
+      const style = getComputedStyle(element);
+      const text = element.selectedOptions?.[0]?.label ?? (element.value === '' ? element.placeholder : '');
+      pen.font = style.font;
+      const room = element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+      return [text, pen.measureText(text).width - room];
+    })
+    .filter(([, excess]) => excess > 1)
+    .map(([text, excess]) => `${text}: ${Math.ceil(excess)} px`);
+}"""
 
 # Not what sticks to the window and lies over the rest, and not the two ends of a loop, which may meet.
 OVERLAPS = """() => {
   const area = document.querySelector('dialog[open]') ?? document.body;
   const controls = [...area.querySelectorAll('button, a[href], input:not([hidden]), select, summary')]
     .filter((element) => element.checkVisibility() && element.closest('.visually-hidden, .wave') === null)
-    .filter((element) => element.closest('.transport') === null || scrollY === 0);
+    .filter((element) => element.closest('.transport') === null || scrollY === 0)
+    .filter((element) => element.closest('.answers') === null || area.scrollHeight <= area.clientHeight + 1);
   const name = (element) => element.ariaLabel ?? element.textContent.slice(0, 40);
   const found = [];
   for (const [index, one] of controls.entries())
@@ -55,7 +77,12 @@ OVERLAPS = """() => {
 
 def problems(page: Page, touch: bool = True) -> list[str]:
     """What looks wrong now, in the open dialog if there is one. `touch`: targets need 44 px."""
-    kinds = {"small": SMALL if touch else None, "cut off": CUT_OFF, "overlap": OVERLAPS}
-    found = [f"{kind}: {one}" for kind, script in kinds.items() if script for one in page.evaluate(script)]
+    kinds = {
+        "small": SMALL if touch else None,
+        "cut off": CUT_OFF,
+        "cut-off field": CUT_OFF_FIELDS,
+        "overlap": OVERLAPS,
+    }
+    found = [f"{kind}: {one}" for kind, script in kinds.items() for one in page.evaluate(script)]
     width, window = page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]")
     return found + ([f"the page has {width} px, its window {window}"] if width > window else [])

@@ -95,6 +95,7 @@ def test_own_songs_are_renamed_kept_shared_and_separated_again(
     expect(menu.get_by_role("button", name="Share a link")).to_be_visible()
     guest.page.reload()
     expect(guest.page.get_by_role("alert")).to_contain_text("no longer works")
+    assert findings(guest.page) == []
     assert owner.errors == []
 
 

@@ -47,7 +47,7 @@ def test_the_form_leads_back_and_an_upload_survives_a_new_password(
         server.kill()
         monkeypatch.setenv("UNBRAID_TOKEN", SECOND)
         server.start()
-        banner = page.get_by_text("You are signed out.")
+        banner = page.get_by_role("alert").filter(has_text="You are signed out.")
         expect(banner).to_be_visible()
         with page.context.expect_page() as opened:
             banner.get_by_role("link", name="Sign in").click()

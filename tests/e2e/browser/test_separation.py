@@ -98,7 +98,7 @@ def test_makes_a_video_with_the_accompaniment(
     page.get_by_role("checkbox", name="For videos").check()
     pick(page, video, songs["other"])
     with page.expect_download() as download:
-        open_song(page, video).get_by_role("link", name="no_vocals.mp4").click()
+        open_song(page, video).get_by_role("link", name="Video: accompaniment").click()
     with av.open(str(download.value.path())) as opened:
         assert [stream.type for stream in opened.streams] == ["video", "audio"]
     assert open_song(page, songs["other"]).get_by_role("link", name="mp4").count() == 0

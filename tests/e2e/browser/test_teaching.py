@@ -22,7 +22,7 @@ from unbraid.local.teaching import CLIPS, MODELS, RESULT, RUN, Teaching, Wanted
 from unbraid.models import find_model
 
 MINUTES = 0.1  # to learn, in place of an hour
-TEACHING_MS = 300_000  # long, as the machine may be busy
+TEACHING_MS = 900_000  # long: learning has the lowest priority of a busy machine
 
 
 @pytest.fixture
