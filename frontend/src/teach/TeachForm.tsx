@@ -55,7 +55,7 @@ export function TeachForm({ teaching, check, onStart }: Props) {
       </label>
       <label>
         <span>Begin with</span>
-        <input list="teach-bases" value={base} placeholder="the model that suits these stems" onChange={(event) => setBase(event.target.value)} />
+        <input list="teach-bases" value={base} placeholder="chosen for you" onChange={(event) => setBase(event.target.value)} />
         <datalist id="teach-bases">
           <option value="lite" />
           <option value="spleeter" />
