@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 from tests.e2e.browser import audio_probe
 from tests.e2e.browser.conftest import OpenVisit
+from tests.e2e.browser.layout import problems
 from tests.e2e.browser.server import Server
 from tests.e2e.browser.steps import card, open_song, pick, wait_until_done
 from tests.e2e.browser.test_accessibility import findings
@@ -125,6 +126,7 @@ def test_songs_are_found_sorted_and_only_retried_where_that_can_help(
     assert findings(page) == []
     picture(page, "search-phone")
     page.get_by_label("Search songs").fill("")
+    assert problems(page) == []
     picture(page, "list-phone")
     page.reload()
     expect(titles).to_have_text(["Broken", "Für Elise", "track 9", "Track 10"])
