@@ -9,6 +9,8 @@ interface Props {
   onStart: (chosen: Start) => void
 }
 
+const LIST = new Intl.ListFormat('en-GB')
+
 const LENGTHS: Record<string, { label: string; minutes: number | null }> = {
   short: { label: '15 minutes: a first try', minutes: 15 },
   hour: { label: 'an hour', minutes: 60 },
@@ -83,7 +85,7 @@ export function TeachForm({ teaching, check, onStart }: Props) {
         {aws ? 'Show the price' : continues ? 'Continue' : 'Start'}
       </button>
       <p className="soft">
-        It learns {check.stems.join(', ')}.{' '}
+        It learns {LIST.format(check.stems)}.{' '}
         {aws
           ? `Your stems go to the app in your AWS account (${teaching.aws?.region ?? ''}), and are deleted there at the end.`
           : 'Songs that you separate go first; then learning pauses.'}{' '}

@@ -34,7 +34,7 @@ OPEN_PATHS = (
 )
 """What needs no password: exactly what the routes match, as regular expressions."""
 OPEN = re.compile("|".join(OPEN_PATHS), re.ASCII)
-WRONG_PASSWORD = "This password is wrong."
+WRONG_PASSWORD = "This password is wrong. Check capital letters, or ask the person who runs this server."
 
 
 class PasswordGate:

@@ -36,7 +36,7 @@ def test_the_form_leads_back_and_an_upload_survives_a_new_password(
         user = visit(f"{server.address}#/s/{'x' * 32}", ready="Password")
         page = user.page
         sign_in(page, "something else")
-        expect(page.get_by_role("alert")).to_have_text("This password is wrong.")
+        expect(page.get_by_role("alert")).to_contain_text("This password is wrong. Check capital letters")
         sign_in(page, FIRST)
         # The address of the song has survived both forms.
         expect(page.get_by_role("alert")).to_contain_text("The song of this link no longer exists")
