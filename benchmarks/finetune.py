@@ -2,9 +2,10 @@
 
     python benchmarks/finetune.py runs/finetune --from lite --minutes 60
 
-It runs `unbraid finetune` on the folder `own`, then `unbraid evaluate` on `new` (the same voice, other songs and
-instruments) and on `old` (other voices), with the model before and after. The goals: 1.5 dB more for the vocals of
-`new`, and at most 0.3 dB lost by any stem of `old`. The exit code is 1 if one is missed.
+It runs `unbraid finetune` on the folder `own`. Then `unbraid evaluate` scores the model before and after: on `more`,
+other songs of the voice; on `new`, songs of the voice with other instruments; and on `old`, songs of other voices. The
+goals: 1.5 dB more for the vocals of `more`, and at most 0.3 dB lost by any stem of `old`. The exit code is 1 if one is
+missed. Nothing is asked of `new`: it shows how much of what was learnt is the voice, and not the instruments.
 """
 
 import argparse
@@ -47,12 +48,15 @@ def main() -> int:
         taught = Path(end["folder"])
         print(f"held-out songs: {end['card']['sdr_db']}; {end['card']['recipe']}")
     reached = True
-    for songs in ("new", "old"):
+    for songs in ("more", "new", "old"):
         before, after = scores(folder / songs, base), scores(folder / songs, taught)
         gains = {stem: after[stem] - before[stem] for stem in after if stem in before}
         for stem, gain in gains.items():
             print(f"{songs} {stem}: {before[stem]:.2f} dB before, {after[stem]:.2f} after ({gain:+.2f})")
-        reached &= gains["vocals"] >= GAIN_DB if songs == "new" else min(gains.values()) >= -LOSS_DB
+        if songs == "more":
+            reached &= gains["vocals"] >= GAIN_DB
+        elif songs == "old":
+            reached &= min(gains.values()) >= -LOSS_DB
     print("both goals are reached" if reached else "a goal is missed")
     return 0 if reached else 1
 

@@ -2,9 +2,9 @@
 
     python benchmarks/finetune_songs.py runs/finetune
 
-The folders `own` (to learn from), `new` (the same voice, other songs) and `old` (other voices, those that `lite` is
-scored on) each have WAV files by song. It needs the packages of training/requirements.txt and espeak-ng
-(docs/training.md). Equal seeds give equal songs.
+The folders `own` (to learn from), `more` (other songs of the same voice), `new` (the same voice, and instruments that
+no song of `own` has) and `old` (other voices, songs that `lite` is scored on) each have WAV files by song. It needs the
+packages of training/requirements.txt and espeak-ng (docs/training.md). Equal seeds give equal songs.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from unbraid.files.atomic import atomic_folder
 # an overdrive and a ring modulator, so models take much of it for an instrument.
 UNUSUAL = Speaker("espeak-ng", "en-us+croak", "en")
 DRIVE_DB, RING_HZ = 12.0, 311.0
-OWN, NEW, OLD = 10, 5, 8  # songs
+OWN, MORE, NEW, OLD = 10, 5, 5, 8  # songs
 LONGER = 5.0  # the songs to learn from have the length of usual ones: 2:30 to 3:40 instead of 30 to 48 s
 
 
@@ -84,6 +84,7 @@ def main() -> None:
         parser.error("espeak-ng is missing. Install it: sudo apt install espeak-ng")
     bank = VoiceBank([replace(voice, split="train"), replace(voice, name="again", split="test")])
     with_vocals("train", 5000, OWN, bank, arguments.folder / "own", longer=LONGER, effect=through_pedals)
+    with_vocals("train", 6000, MORE, bank, arguments.folder / "more", effect=through_pedals)
     with_vocals("test", 5000, NEW, bank, arguments.folder / "new", effect=through_pedals)
     others = VoiceBank.computed() if arguments.voices is None else VoiceBank.load(arguments.voices)
     with_vocals("test", 100, OLD, others, arguments.folder / "old")

@@ -18,9 +18,11 @@ from unbraid.errors import SettingError
 from unbraid.finetuning import scoring, teach
 from unbraid.finetuning.bases import student_of
 from unbraid.finetuning.finetune import Request, finetune
+from unbraid.finetuning.material import Tracks
 from unbraid.finetuning.plan import Plan
 from unbraid.finetuning.student import Student
 from unbraid.finetuning.targets import choose_targets
+from unbraid.finetuning.teach import Teacher
 from unbraid.models import find_model
 from unbraid.models.own import own_models
 from unbraid.training.run import Run
@@ -149,6 +151,27 @@ def test_a_run_that_waited_for_one_with_its_name_keeps_the_model_of_that_run(
     monkeypatch.setattr("unbraid.finetuning.finetune.locked", locked_after_the_other)
     with pytest.raises(SettingError, match="already"):
         finetune(Request(songs, "twice", base=str(tiny), steps=2), lambda _: None)
+
+
+@pytest.mark.parametrize(("stems", "share"), [(("low", "high"), 0.8), (("low", "high", "rest"), 1.0)])
+def test_a_fifth_of_the_first_weights_stays_unless_stems_are_new(
+    stems: tuple[str, ...], share: float, tiny: Path, tmp_path: Path
+) -> None:
+    student = student_of(find_model(tiny), stems, seed=0)
+    first = {name: value.clone() for name, value in student.network.state_dict().items()}
+    noise = np.random.default_rng(0).normal(0, 0.1, (len(stems), 80_000, 2)).astype(np.float16)
+    tracks = [Tracks("noise", dict(zip(stems, noise, strict=True)))]
+    targets = {name: [name] for name in stems}
+    plan = Plan("tiny", "", targets, [], 3, None, False, "cpu", False, steps=3, score_steps=3)
+    teacher = Teacher(plan, student, tracks, tracks, tmp_path, lambda _: None)
+    found = teacher.teach()
+    for name, value in found.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(
+                value, first[name] + share * (teacher.best[name] - first[name]), msg=name
+            )
+    assert teacher.progress.best_step == 3
+    assert any(not torch.equal(found[name], first[name]) for name in found)
 
 
 def test_steps_are_relative_to_the_size_of_the_weights() -> None:

@@ -30,6 +30,8 @@ class Student:
     """Whether the parameter of that name is in the later layers, which also learn from little material."""
     fixed: Callable[[str], bool]
     """Whether the parameter of that name never learns: a statistic, or a matrix that has an adapter."""
+    share: float = 1.0
+    """Share of the learnt weights in the result; the rest are those that it began with."""
     samples: int | None = None
     """Length of an item of a batch; None: that for networks which estimate masks."""
 

@@ -98,6 +98,9 @@ class Teacher:
         )
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
+        self.start: dict[str, Tensor] = {}
+        if student.share < 1:
+            self.start = {name: value.clone() for name, value in student.network.state_dict().items()}
         student.network.eval()  # batch statistics stay: little material has others by chance
         for name, parameter in student.network.named_parameters():
             learns = not student.fixed(name) and (not plan.late_only or student.late(name))
@@ -184,7 +187,14 @@ class Teacher:
                     self._save(run)
                     last_save = time.monotonic()
         self._save(run)
-        return {**run.network.state_dict(), **self.best}
+        return self._blended({**run.network.state_dict(), **self.best})
+
+    def _blended(self, learnt: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the mean of the first and the learnt weights, by the student's share."""
+        for name, value in self.start.items():
+            if value.is_floating_point():
+                learnt[name] = torch.lerp(value.to(learnt[name].device), learnt[name], self.student.share)
+        return learnt
 
     def _ended(self, run: Run) -> bool:
         return run.steps >= self.plan.steps or self.progress.drops >= DROPS
