@@ -27,7 +27,7 @@ from unbraid.training.families import LITE, SPLEETER
 from unbraid.training.mask_objective import MaskObjective
 
 # Of weights that learnt all stems of their model. Fully learnt, Spleeter lost 0.4 dB on songs of other voices. Like
-# this it lost 0.2, and new songs of its voice gained as much. After Wortsman et al., "Robust fine-tuning of zero-shot
+# this it lost 0.1, and new songs of its voice gained as much. After Wortsman et al., "Robust fine-tuning of zero-shot
 # models" (arXiv 2109.01903).
 SHARE = 0.8
 
