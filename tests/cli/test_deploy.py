@@ -71,6 +71,7 @@ def plain(name):
 
 lock = pathlib.Path("requirements/deploy.lock").read_text("utf-8")
 locked = {plain(name) for name in re.findall(r"^([\\w.-]+)==", lock, re.M)}
+locked.add("pip")  # it is searched for, and not imported
 owners = importlib.metadata.packages_distributions()
 
 class OnlyLocked:
