@@ -6,7 +6,8 @@ It needs the packages of the tests (CONTRIBUTING.md), Chromium and Node.js. It s
 folder for each model, drops the song once so that the worker has loaded the model, and then again, in a new browser
 each time. `cold` is the first drop, with a worker that has just started. Times are seconds from the drop to the first
 sample that is not silent, as it leaves the page's audio graph. The song must be longer than the time to its first
-stems: when the original has ended, nothing is heard any more. A model must be in the cache already. With `--seeded`,
+stems: when the original has ended, nothing is heard any more. Nor are the stems of a model that is slower than the
+song: they never catch up with the original. A model must be in the cache already. With `--seeded`,
 models that `seeded_models.py` knows get seeded weights of the published sizes in a cache of its own, which needs
 PyTorch; the time doesn't depend on their values.
 """
