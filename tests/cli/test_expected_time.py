@@ -32,7 +32,7 @@ def pace(name: str) -> float:
 def test_says_the_time_and_a_quicker_model() -> None:
     name = "melband_roformer_kim"
     assert line(name, pace(name), 180, 1, "vocals") == (
-        "melband_roformer_kim takes about 7 minutes for this song on this machine; mdx_voc_ft takes 41 seconds "
+        "melband_roformer_kim takes about 4 minutes for this song on this machine; mdx_voc_ft takes 41 seconds "
         "(-m mdx_voc_ft)."
     )
     assert line("bs_roformer_sw", 2.5, 7200, 3, "all") == (
