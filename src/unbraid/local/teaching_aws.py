@@ -84,7 +84,7 @@ class TeachingInAws:
         if state is not None and state.running:
             offer = {"most_usd": self._run.most_usd or 0.0, "lines": [_UNDER_WAY]}
         else:
-            planned = self._plan(Deployment.open(NAME if state is None else state.deployment), state)[2]
+            planned = self._plan(self._deployment(state), state)[2]
             offer = {"most_usd": planned.as_dict()["most_usd"], "lines": list(planned.lines(options=False))}
         self._teaching.write(OFFER, offer)
 
