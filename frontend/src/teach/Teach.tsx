@@ -84,7 +84,7 @@ function Step({ state, client, onFinish }: StepProps) {
   const { teaching, uploads } = state
   if (teaching === null) return null
   const { phase, check, result } = teaching
-  if (teaching.busy) return <p>Another person teaches a model on this server. Only one can be taught at a time.</p>
+  if (teaching.busy) return <p>Another person is teaching a model on this server. Only one can be taught at a time.</p>
   if (phase === 'ended' && result !== null)
     return <TeachResult name={teaching.name} result={result} curve={teaching.curve} client={client} onFinish={onFinish} />
   if (phase === 'teaching') return <TeachCurve teaching={teaching} onStop={state.stop} onDiscard={() => onFinish(false)} />

@@ -1,7 +1,10 @@
 /** The live curve of a run, and what it means. */
-import { HEIGHT, meaning, placeCurve, WIDTH } from './curve'
+import { AUDIBLE_DB, HEIGHT, meaning, placeCurve, WIDTH } from './curve'
 import { goesOn, stepText } from './steps'
 import type { Score, Teaching } from './types'
+
+/** Of a label, in the picture's units, on a phone. */
+const LABEL_HEIGHT = 14
 
 interface Props {
   teaching: Teaching
@@ -34,17 +37,22 @@ export function TeachCurve({ teaching, onStop, onDiscard }: Props) {
   )
 }
 
-/** Scores over time; the dashed line is the model that it began with. */
+/** Scores over time. The dashed lines are the score before, and a gain that can be heard. */
 export function Curve({ curve }: { curve: readonly Score[] }) {
   if (curve.length < 2) return null
-  const { points, zero } = placeCurve(curve)
+  const { points, zero, audible } = placeCurve(curve)
+  const at = (height: number) => ({ top: `${(100 * height) / HEIGHT}%` })
   return (
-    <svg className="teach-curve" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={meaning(curve)}>
-      <path className="start" d={`M0 ${zero}H${WIDTH}`} />
-      <path className="gain" d={`M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join('L')}`} />
-      {points.map(([x, y]) => (
-        <circle key={x} cx={x} cy={y} r={2.5} />
-      ))}
-    </svg>
+    <div className="teach-curve" role="img" aria-label={meaning(curve)}>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
+        <path className="guide" d={`M0 ${zero}H${WIDTH}M0 ${audible}H${WIDTH}`} />
+        <path className="gain" d={`M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join('L')}`} />
+        {points.map(([x, y]) => (
+          <circle key={x} cx={x} cy={y} r={2.5} />
+        ))}
+      </svg>
+      <span style={at(zero)}>before</span>
+      {zero - audible > LABEL_HEIGHT && <span style={at(audible)}>+{AUDIBLE_DB} dB</span>}
+    </div>
   )
 }

@@ -11,7 +11,7 @@ describe('curve', () => {
   })
 
   it('fits into the picture', () => {
-    const { points, zero } = placeCurve(curve(5, 4, 9))
+    const { points, zero, audible } = placeCurve(curve(5, 4, 9))
     for (const [x, y] of points) {
       expect(x).toBeGreaterThanOrEqual(0)
       expect(x).toBeLessThanOrEqual(WIDTH)
@@ -19,6 +19,11 @@ describe('curve', () => {
       expect(y).toBeLessThanOrEqual(HEIGHT)
     }
     expect(zero).toBe(points[0]?.[1])
+    expect(zero - audible).toBeCloseTo(((points[1]?.[1] ?? 0) - (points[2]?.[1] ?? 0)) / 5)
+  })
+
+  it('has room for a gain that can be heard, before there is one', () => {
+    expect(placeCurve(curve(5, 4.9, 5.1)).audible).toBeGreaterThanOrEqual(0)
   })
 
   it('says what it means', () => {

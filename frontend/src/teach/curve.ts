@@ -4,9 +4,8 @@ import type { Score } from './types'
 export const WIDTH = 300
 export const HEIGHT = 90
 const MARGIN = 6
-const SMALLEST_RANGE_DB = 1
 /** A difference that can be heard. */
-const AUDIBLE_DB = 1
+export const AUDIBLE_DB = 1
 const SMALL_DB = 0.1
 
 /** Gain of each point over the first one, in dB. */
@@ -15,18 +14,26 @@ export function gains(curve: readonly Score[]): number[] {
   return curve.map((score) => (score.sdr_db.mean ?? 0) - first)
 }
 
-/** Places of the points in WIDTH x HEIGHT, and the height of the start. */
-export function placeCurve(curve: readonly Score[]): { points: [number, number][]; zero: number } {
+interface Places {
+  points: [number, number][]
+  /** Height of the score before. */
+  zero: number
+  /** Height of a gain that can be heard. */
+  audible: number
+}
+
+/** Places in WIDTH x HEIGHT. */
+export function placeCurve(curve: readonly Score[]): Places {
   const values = gains(curve)
   const low = Math.min(0, ...values)
-  const range = Math.max(SMALLEST_RANGE_DB, Math.max(...values, 0) - low)
+  const range = Math.max(...values, AUDIBLE_DB) - low
   const last = Math.max(1, curve.at(-1)?.steps ?? 1)
   const y = (value: number) => HEIGHT - MARGIN - ((value - low) / range) * (HEIGHT - 2 * MARGIN)
   const points = values.map((value, index): [number, number] => [
     MARGIN + ((curve[index]?.steps ?? 0) / last) * (WIDTH - 2 * MARGIN),
     y(value),
   ])
-  return { points, zero: y(0) }
+  return { points, zero: y(0), audible: y(AUDIBLE_DB) }
 }
 
 /** What the curve means, for a musician. */

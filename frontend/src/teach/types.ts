@@ -60,7 +60,7 @@ export interface Teaching {
     | 'ended'
     | 'failed'
     | 'cancelling'
-  /** Another person teaches a model. */
+  /** Another person is teaching a model. */
   busy: boolean
   /** Why this server can't teach on its own machine. */
   unavailable: string | null

@@ -41,7 +41,7 @@ export interface LoadedPlayer extends PlayerState {
   setWhole: (whole: boolean) => void
 }
 
-const SAVE_EVERY_MS = 3000
+const SAVE_EVERY_MS = 1000
 
 /** The files of a session that the player can play, in display order. */
 export function playableFiles(status: Status): OutputFile[] {
@@ -139,10 +139,14 @@ export function usePlayer(status: Status, refresh: () => Promise<Status>): Loade
 
   useEffect(() => {
     if (engine === null) return
-    const save = () => 
-      savePlaying(id, { mix: stemChannels, loop, practice, tools, seconds: engine.position / engine.layout.sampleRate })
+    let saved = NaN
+    const save = () => {
+      saved = engine.position
+      savePlaying(id, { mix: stemChannels, loop, practice, tools, seconds: saved / engine.layout.sampleRate })
+    }
     save()
-    const timer = setInterval(() => engine.playing && save(), SAVE_EVERY_MS)
+    // A browser that is ended, as phones do with those in the background, tells the page nothing.
+    const timer = setInterval(() => engine.position !== saved && save(), SAVE_EVERY_MS)
     window.addEventListener('pagehide', save)
     return () => {
       save()

@@ -132,7 +132,7 @@ class Teaching:
         if run is None:
             raise SessionNotFound("No songs to learn from are here. Add some first.")
         if run.owner != owner:
-            raise Busy("Another person teaches a model on this server. Try again later.")
+            raise Busy("Another person is teaching a model on this server. Try again later.")
         return run
 
     def receive(self, path: str, owner: str | None) -> Part:

@@ -57,14 +57,20 @@ def build() -> None:
         pytest.skip("building the page needs Node.js (requirements/frontend.sh)")
 
 
+def program() -> Path:
+    """Debian's Chromium, or skip the test."""
+    found = next((path for path in (HEADLESS_SHELL, CHROMIUM) if path.exists()), None)
+    if found is None:
+        pytest.skip("Debian's chromium is not installed")
+    return found
+
+
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
     """A browser. Its event loop ends with it, as later tests could not start their own beside it."""
-    program = next((path for path in (HEADLESS_SHELL, CHROMIUM) if path.exists()), None)
-    if program is None:
-        pytest.skip("Debian's chromium is not installed")
+    executable = program()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield browser
         browser.close()
 

@@ -77,12 +77,9 @@ OVERLAPS = """() => {
 
 def problems(page: Page, touch: bool = True) -> list[str]:
     """What looks wrong now, in the open dialog if there is one. `touch`: targets need 44 px."""
-    kinds = {
-        "small": SMALL if touch else None,
-        "cut off": CUT_OFF,
-        "cut-off field": CUT_OFF_FIELDS,
-        "overlap": OVERLAPS,
-    }
+    kinds = {"cut off": CUT_OFF, "cut-off field": CUT_OFF_FIELDS, "overlap": OVERLAPS}
+    if touch:
+        kinds["small"] = SMALL
     found = [f"{kind}: {one}" for kind, script in kinds.items() for one in page.evaluate(script)]
     width, window = page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]")
     return found + ([f"the page has {width} px, its window {window}"] if width > window else [])

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 from tests.e2e.browser import audio_probe
-from tests.e2e.browser.conftest import OpenVisit, separate
+from tests.e2e.browser.conftest import FLAGS, TIMEOUT_MS, OpenVisit, program, separate
 from tests.e2e.browser.server import Server
 from tests.e2e.browser.sounds import RATE, write_sound
 from tests.e2e.browser.steps import card, drop, open_song
@@ -210,19 +210,50 @@ def test_a_button_that_was_reached_with_tab_keeps_space(page: Page) -> None:
     expect(button(page, "Play")).to_be_visible()
 
 
-def test_a_song_is_found_as_it_was_left(page: Page, tone: Path) -> None:
+def practise(page: Page) -> None:
+    """Choose a mix, a tempo, a key, a loop and a zoom, and move the playhead."""
     button(page, "Karaoke").click()
     button(page, "Tempo: more").click()
     button(page, "Key: less").click()
     button(page, "Loop").click()
+    button(page, "Zoom in").click()
     page.get_by_role("slider", name="Playhead").press("ArrowRight")
-    page.reload()
-    open_song(page, tone)
+
+
+def assert_as_it_was_left(page: Page) -> None:
+    """Whether everything is as `practise` left it."""
     expect(button(page, "Karaoke")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("status", name="Tempo")).to_have_text("105 %")
     expect(page.get_by_role("status", name="Key")).to_have_text("−1")
     expect(page.get_by_role("slider", name="Loop end")).to_have_attribute("aria-valuetext", "0:08")
+    expect(button(page, "Zoom out")).to_be_enabled()
     assert seek_s(page) == pytest.approx(5, abs=0.05)
+
+
+def test_a_song_is_found_as_it_was_left(page: Page, tone: Path) -> None:
+    practise(page)
+    page.reload()
+    open_song(page, tone)
+    assert_as_it_was_left(page)
+
+
+def test_a_song_is_found_as_it_was_left_when_the_browser_starts_again(
+    chromium: Browser, server: Server, session: str, tone: Path, tmp_path: Path
+) -> None:
+    def started(address: str) -> BrowserContext:
+        context = chromium.browser_type.launch_persistent_context(
+            tmp_path / "profile", executable_path=program(), args=FLAGS
+        )
+        context.set_default_timeout(TIMEOUT_MS)
+        context.pages[0].goto(address)
+        open_song(context.pages[0], tone)
+        return context
+
+    with started(f"{server.address}#/s/{session}") as context:
+        practise(context.pages[0])
+        context.pages[0].wait_for_timeout(1500)  # the place is kept every second
+    with started(server.address) as context:
+        assert_as_it_was_left(context.pages[0])
 
 
 def test_a_dropped_song_is_heard_at_once_and_its_stems_start_there(
