@@ -73,7 +73,7 @@ def serving(data: Path, *options: str, **environment: str) -> Iterator[Server]:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -111,7 +111,7 @@ def test_unknown_models_are_named_once_at_the_start(tmp_path: Path) -> None:
 def test_a_list_without_any_model_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path / "data", UNBRAID_MODELS="litte") as running:
         assert running.address == ""
-        assert running.process.wait(20) == 2
+        assert running.process.wait(60) == 2
     (line,) = log(tmp_path / "data").splitlines()
     assert line.startswith("unbraid: UNBRAID_MODELS lists litte, which is no model")
 
@@ -194,12 +194,12 @@ def test_a_damaged_song_fails_with_a_message(server: Server) -> None:
 def send_raw(server: Server, request: bytes) -> socket.socket:
     """Open a connection and send `request` on it."""
     host, port = server.address.removeprefix("http://").split(":")
-    connection = socket.create_connection((host, int(port)), 20)
+    connection = socket.create_connection((host, int(port)), 60)
     connection.sendall(request)
     return connection
 
 
-def remaining_parts(server: Server, upload: dict[str, Any], within_s: float = 5) -> list[Path]:
+def remaining_parts(server: Server, upload: dict[str, Any], within_s: float = 60) -> list[Path]:
     """Return the files of an interrupted upload that remain after `within_s` seconds."""
     deadline = time.monotonic() + within_s
     while (
@@ -221,7 +221,7 @@ def test_an_interrupted_upload_leaves_nothing(server: Server) -> None:
         ("Transfer-Encoding: chunked", b"5\r\nhello\r\n"),
     ):
         with send_raw(server, request_head(upload, headers) + body):
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 60
             while not list(server.data.glob(f"objects/inputs/{upload['sessionId']}/*")):
                 assert time.monotonic() < deadline, "the upload has not started"
                 time.sleep(0.05)
@@ -253,7 +253,7 @@ def test_reports_a_port_in_use(server: Server, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == 1
     assert done.stdout == ""
@@ -281,7 +281,7 @@ def test_reports_invalid_options_in_one_line(
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == code
     assert words in done.stderr
@@ -298,7 +298,7 @@ def test_stops_on_a_signal_and_requeues_its_work(write_wave: WriteWave, tmp_path
         first.wait_for(upload["sessionId"], "IN_PROGRESS")
         started = time.monotonic()
         first.process.send_signal(signal.SIGTERM)
-        assert first.process.wait(20) == 128 + signal.SIGTERM
+        assert first.process.wait(60) == 128 + signal.SIGTERM
         assert time.monotonic() - started < 10
     with serving(data, "--workers", "0") as second:
         session = second.call("POST", "/status", {"session_id": upload["sessionId"]})[1]
