@@ -53,6 +53,19 @@ def test_sends_changed_queue_position(app: App) -> None:
         assert socket.receive_json()["queue_position"] == 1
 
 
+def test_sends_a_waiting_song_again_when_the_one_before_it_takes_longer(app: App) -> None:
+    first, second = app.create_upload(), app.create_upload()
+    for upload in (first, second):
+        app.put_song(upload)
+        app.process(upload)
+    app.leases.begin(first["sessionId"], "worker")
+    with subscribe(app, second["sessionId"]) as socket:
+        expected = socket.receive_json()["starts_in_seconds"]
+        # Its size said little about its length.
+        assert app.leases.renew_lease(first["sessionId"], "worker", 0.01, None, 3600.0)
+        assert socket.receive_json()["starts_in_seconds"] > expected + 60
+
+
 def test_sends_all_subscribers_the_same_status(app: App) -> None:
     upload = app.create_upload()
     with subscribe(app, upload["sessionId"]) as one, subscribe(app, upload["sessionId"]) as other:

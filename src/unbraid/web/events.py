@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Self
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
@@ -21,6 +23,7 @@ from unbraid.api.owners import BEARER, token_protocol
 from unbraid.api.problems import NOT_SIGNED_IN
 from unbraid.api.schemas.base import Id
 from unbraid.api.schemas.status import UnknownStatus
+from unbraid.jobs.session import State
 from unbraid.jobs.status import Status
 from unbraid.web.context import Context, Ctx
 from unbraid.web.limits import client_of
@@ -31,9 +34,38 @@ MAX_SOCKETS = 2000
 MAX_SOCKETS_PER_CLIENT = 200  # further pages poll `POST /status` instead
 # Close codes: https://www.iana.org/assignments/websocket
 UNAUTHORIZED, TRY_LATER, POLICY = 3000, 1013, 1008
+# A song that waits is sent again if the expected end has moved by this much: seconds, and share of the time left.
+MOVED_S, MOVED = 3.0, 0.15
 
 log = logging.getLogger(__name__)
 router = APIRouter()
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """What is compared for changes. Links change with every poll, and so do estimates of songs that are separated."""
+
+    state: tuple[int, int | None] | None
+    """Version and place in the queue; None for an unknown session."""
+    end: float | None
+    """When a song that waits is expected to be done, in seconds of time.monotonic."""
+    left_s: float | None
+
+    @classmethod
+    def of(cls, status: Status | None) -> Self:
+        if status is None:
+            return cls(None, None, None)
+        left_s = status.wait.eta_s if status.session.state == State.PENDING else None
+        end = None if left_s is None else time.monotonic() + left_s
+        return cls((status.session.version, status.wait.position), end, left_s)
+
+    def differs(self, earlier: Self) -> bool:
+        """Whether a page that has `earlier` needs the status again."""
+        if self.state != earlier.state or (self.end is None) != (earlier.end is None):
+            return True
+        if self.end is None or earlier.end is None or self.left_s is None:
+            return False
+        return abs(self.end - earlier.end) > max(MOVED_S, MOVED * self.left_s)
 
 
 class _Subscriber:
@@ -42,12 +74,12 @@ class _Subscriber:
     def __init__(self, base: str, client: str) -> None:
         self.base, self.client = base, client
         self.unsent: dict[str, str] = {}
-        self.sent: dict[str, object] = {}
+        self.sent: dict[str, _Sent] = {}
         self.wake = asyncio.Event()
 
-    def queue(self, session_id: str, state: object, text: str) -> None:
+    def queue(self, session_id: str, sent: _Sent, text: str) -> None:
         """Queue a status, in place of an unsent older one."""
-        self.sent[session_id] = state
+        self.sent[session_id] = sent
         self.unsent[session_id] = text
         self.wake.set()
 
@@ -97,9 +129,9 @@ class StatusWatcher:
         """Queue the statuses that have changed since `subscriber` last got them."""
         for session_id in session_ids:
             status = statuses.get(session_id)
-            state = _state(status)
-            if session_id not in subscriber.sent or subscriber.sent[session_id] != state:
-                subscriber.queue(session_id, state, self._text(session_id, status, subscriber.base))
+            new, earlier = _Sent.of(status), subscriber.sent.get(session_id)
+            if earlier is None or new.differs(earlier):
+                subscriber.queue(session_id, new, self._text(session_id, status, subscriber.base))
 
     def _statuses(self, session_ids: list[str]) -> dict[str, Status | None]:
         service, size = self._context.service, self._context.service.limits.max_batch
@@ -112,11 +144,6 @@ class StatusWatcher:
         if status is None:
             return UnknownStatus(session_id=session_id).model_dump_json()
         return status_answer(status, base, self._context.zip_url(status, base)).model_dump_json()
-
-
-def _state(status: Status | None) -> object:
-    """The part of a status that is compared for changes. Links and estimates change with every poll."""
-    return None if status is None else (status.session.version, status.wait.position)
 
 
 @router.websocket("/events")
