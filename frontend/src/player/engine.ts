@@ -2,6 +2,7 @@
 import { ChunkCache, type EarlyChunks, type StemSource } from './chunks'
 import { contextAt, resume } from './context'
 import { Metronome } from './metronome'
+import { outputLatency } from './latency'
 import type { Layout } from './peaks'
 import { isDrums } from '../lib/stems'
 import { AS_RECORDED, Output, type Practice } from './output'
@@ -239,7 +240,7 @@ export class Engine {
 
   /** The time whose audio leaves the loudspeaker now. */
   private get audibleTime(): number {
-    return this.context.currentTime - (this.context.outputLatency || 0) - this.output.latency
+    return this.context.currentTime - outputLatency(this.context) - this.output.latency
   }
 
   /** Schedule from `position` on, regularly. */
