@@ -71,14 +71,15 @@ def table(entries: Mapping[bytes, bytes]) -> bytes:
 
 def entries_of(state: Mapping[str, NDArray[Any]]) -> tuple[dict[bytes, bytes], bytes]:
     """Return the entries of the index, and the content of the data file."""
-    entries, data = {b"": HEADER}, b""
+    entries, contents, size = {b"": HEADER}, [], 0
     for name in sorted(state):
         values = state[name]
         content = values.tobytes()
         kind = FLOAT if values.dtype == np.float32 else INT64
-        entries[name.encode()] = entry(kind, values.shape, len(data), len(content), masked_crc32c(content))
-        data += content
-    return entries, data
+        entries[name.encode()] = entry(kind, values.shape, size, len(content), masked_crc32c(content))
+        contents.append(content)
+        size += len(content)
+    return entries, b"".join(contents)
 
 
 def write_checkpoint(folder: Path, state: Mapping[str, NDArray[Any]]) -> Path:
