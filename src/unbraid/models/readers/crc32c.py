@@ -8,7 +8,7 @@ s for 80 MB; byte by byte, Python would take half a minute.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,10 +48,9 @@ def crc32c(content: bytes) -> int:
     crcs = np.zeros(parts, np.uint32)
     for pair in pairs:
         crcs = table[(crcs ^ pair) & 0xFFFF] ^ (crcs >> np.uint32(16))
-    operator = _power(_shift_of_two_bytes(), length)
     while len(crcs) > 1:
-        crcs = _apply(operator, crcs[::2]) ^ crcs[1::2]
-        operator = _apply(operator, operator)
+        crcs = _apply(_shift(length), crcs[::2]) ^ crcs[1::2]
+        length *= 2
     return int(crcs[0]) ^ 0xFFFF_FFFF
 
 
@@ -73,11 +72,16 @@ def _table() -> Words:
     return table
 
 
-def _shift_of_two_bytes() -> Words:
-    """Return the operator that appends two zero bytes: its results for each of the 32 bits."""
-    bits = np.uint32(1) << np.arange(32, dtype=np.uint32)
-    operator: Words = _table()[bits & 0xFFFF] ^ (bits >> np.uint32(16))
-    return operator
+@lru_cache(maxsize=1024)  # of 128 bytes: many tensors have the same length
+def _shift(pairs: int) -> Words:
+    """Return the operator that appends `pairs` pairs of zero bytes: its results for each of the 32 bits."""
+    if pairs == 1:
+        bits = np.uint32(1) << np.arange(32, dtype=np.uint32)
+        operator: Words = _table()[bits & 0xFFFF] ^ (bits >> np.uint32(16))
+        return operator
+    half = _shift(pairs // 2)
+    doubled = _apply(half, half)
+    return _apply(_shift(1), doubled) if pairs % 2 else doubled
 
 
 def _apply(operator: Words, values: Words) -> Words:
@@ -86,14 +90,3 @@ def _apply(operator: Words, values: Words) -> Words:
     for bit, image in enumerate(operator):
         result ^= np.where(values >> np.uint32(bit) & 1, image, np.uint32(0))
     return result
-
-
-def _power(operator: Words, exponent: int) -> Words:
-    """Return the operator applied `exponent` times, by repeated squaring."""
-    power: Words = np.uint32(1) << np.arange(32, dtype=np.uint32)
-    while exponent:
-        if exponent & 1:
-            power = _apply(operator, power)
-        operator = _apply(operator, operator)
-        exponent >>= 1
-    return power
