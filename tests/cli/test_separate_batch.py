@@ -120,7 +120,7 @@ def test_messages_and_json_keep_the_order_of_the_songs(
     arguments = [songs[1], "missing.wav", songs[0], songs[1]]
     assert main(["separate", "--json", "-m", str(model_folder), *arguments]) == 1
     output = capsys.readouterr()
-    messages = [line for line in output.err.splitlines() if "% " not in line and "started" not in line]
+    messages = [line for line in output.err.splitlines() if "%" not in line and "started" not in line]
     assert [line.split(" (")[0] for line in messages] == [
         "separated/1: vocals and no_vocals",
         "unbraid: missing.wav: doesn't exist. Check the name and the folder.",

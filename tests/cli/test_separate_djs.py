@@ -57,7 +57,8 @@ def test_the_example_of_the_manual(
     assert stems_in(tmp_path / "separated" / "song") == files
 
     def without_figures(line: str) -> str:
-        return re.sub(r"[\d.]+", "N", line)
+        # A song that takes over a minute has a time like 1:05.
+        return re.sub(r"[\d.]+", "N", re.sub(r"\d+:\d\d", "1 s", line))
 
     assert without_figures(capsys.readouterr().err.splitlines()[-1]) == without_figures(example[2])
 
