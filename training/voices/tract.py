@@ -220,10 +220,10 @@ def _formant_transition(formants: np.ndarray, consonant: _Consonant, frames: int
 
 
 @cache
-def computed_voices() -> tuple[Voice, ...]:
-    """Sixteen computed voices with fixed seeds; four of them are for "test"."""
+def computed_voices(first: int = 0, count: int = 16) -> tuple[Voice, ...]:
+    """Computed voices with the numbers from `first` on, which are their seeds. Four of the first 16 are for "test"."""
     voices = []
-    for number in range(16):
+    for number in range(first, first + count):
         rng = np.random.default_rng(7100 + number)
         low = number % 2 == 0
         tract = Tract(
@@ -240,6 +240,6 @@ def computed_voices() -> tuple[Voice, ...]:
             units.append(
                 tract.syllable(str(onset), str(rng.choice(vowels)), str(coda), int(rng.integers(30, 60)))
             )
-        split: Split = "test" if number >= 12 else "train"
+        split: Split = "test" if 12 <= number < 16 else "train"
         voices.append(Voice(f"tract-{number:02d}", split, tract.f0_hz, units))
     return tuple(voices)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from unbraid.errors import ModelError
+from unbraid.finetuning import rehearsal
 from unbraid.finetuning.estimators import is_estimator, student_of_estimator
 from unbraid.finetuning.student import Student
 from unbraid.finetuning.teachable import TEACHABLE, only_network
@@ -20,7 +21,7 @@ from unbraid.models import spleeter as spleeter_sizes
 from unbraid.models.lite import BAND, BANDS
 from unbraid.models.spleeter import SpleeterSizes
 from unbraid.models.templates import lite_template, spleeter_template, template_of
-from unbraid.networks.lite import Lite
+from unbraid.networks.lite import SOURCES, Lite
 from unbraid.networks.spleeter import Spleeter
 from unbraid.separation.runtimes.pytorch import load_network
 from unbraid.training.families import LITE, SPLEETER
@@ -118,6 +119,7 @@ def _lite(network: Lite, sources: Sequence[str], stems: Sequence[str], generator
         late=lambda name: name.startswith(("decoder", "up", "hidden", "masks")),
         fixed=lambda name: False,
         share=_share(sources, stems),
+        rehearsal=rehearsal.SHARE if set(stems) == set(SOURCES) else 0.0,
     )
 
 

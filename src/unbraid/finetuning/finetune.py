@@ -193,6 +193,7 @@ def _kept(
             "learning_rate": teacher.student.learning_rate,
             "later_layers_only": plan.late_only and not teacher.student.has_adapters,
             "adapters": teacher.student.has_adapters,
+            "rehearsal": teacher.student.rehearsal,
             "precision": "bfloat16" if plan.bfloat16 else "float32",
             "seed": plan.seed,
         },

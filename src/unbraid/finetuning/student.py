@@ -32,6 +32,8 @@ class Student:
     """Whether the parameter of that name never learns: a statistic, or a matrix that has an adapter."""
     share: float = 1.0
     """Share of the learnt weights in the result; the rest are those that it began with."""
+    rehearsal: float = 0.0
+    """Share of `unbraid.finetuning.rehearsal` in what it learns from."""
     samples: int | None = None
     """Length of an item of a batch; None: that for networks which estimate masks."""
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from unbraid.cores import usable_cores
 from unbraid.finetuning.material import Stored, Tracks, in_order, shares
 from unbraid.finetuning.plan import DROPS, LONGEST_UNTIL_BEST, PATIENCE, Plan
+from unbraid.finetuning.rehearsal import clips
 from unbraid.finetuning.scoring import Scoring
 from unbraid.finetuning.student import Student
 from unbraid.finetuning.targets import summed
@@ -40,12 +41,26 @@ Event = Callable[[Mapping[str, Any]], object]
 
 
 class SummedPool(StemPool):
-    """Songs whose stems are sums of stored stems."""
+    """Songs whose stems are sums of stored stems. The share `rehearsal` of what is drawn are `others`."""
 
-    def __init__(self, tracks: Sequence[Tracks], targets: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        tracks: Sequence[Tracks],
+        targets: Mapping[str, Sequence[str]],
+        others: Sequence[Tracks] = (),
+        rehearsal: float = 0.0,
+    ) -> None:
+        self._own, self._others, self._rehearsal = len(tracks), len(others), rehearsal
+        tracks = [*tracks, *others]
         self._sums: list[list[list[Stored]]] = [in_order(tracks, parts) for parts in targets.values()]
         longest = [[max(sums[song], key=len) for sums in self._sums] for song in range(len(tracks))]
         super().__init__(longest, tuple(targets))
+
+    def pick(self, rng: np.random.Generator) -> int:
+        """Draw the number of a song."""
+        if self._others and rng.random() < self._rehearsal:
+            return self._own + int(rng.integers(self._others))
+        return int(rng.integers(self._own))
 
     def crop(self, song: int, source: int, start: int, samples: int) -> Audio:
         """Return (2, samples) of one stem, padded with silence after the end of the song."""
@@ -88,7 +103,7 @@ class Teacher:
         self.device = choose_device(plan.device)
         self.scoring = Scoring([summed(song.multitrack(), targets) for song in held_out], student.objective)
         self.batches = Batches(
-            SummedPool(learnt, targets),
+            SummedPool(learnt, targets, clips() if student.rehearsal else (), student.rehearsal),
             student.batch,
             student.samples or SAMPLES,
             plan.seed,

@@ -36,6 +36,10 @@ class StemPool:
     def refresh(self) -> None:
         """Add songs that have been written since."""
 
+    def pick(self, rng: np.random.Generator) -> int:
+        """Draw the number of a song."""
+        return int(rng.integers(len(self.songs)))
+
     def length(self, song: int) -> int:
         """Return the samples of the longest stem of a song."""
         return max(map(len, self.songs[song]))
@@ -172,7 +176,7 @@ class Batches:
 
     def _place(self) -> tuple[int, float, float]:
         """Draw a song, a position in it and a speed."""
-        song, position = int(self.rng.integers(len(self.pool.songs))), float(self.rng.random())
+        song, position = self.pool.pick(self.rng), float(self.rng.random())
         return song, position, self.augmentation.speed(self.rng)
 
     def _song(self) -> Audio:
