@@ -28,7 +28,7 @@ LONGER = 0.4  # of the usual length: songs of 12 to 18 s
 TRIES = 5  # places in a song; the one with the loudest voice is taken
 MORE_VOICES = 48  # computed ones, besides those of the training of `lite`
 AUDIBLE = 1e-4  # mean square of a voice: -40 dB
-INSTRUMENTAL = 6  # of so many clips, one may be without a voice
+INSTRUMENTAL = 6  # one of so many clips may be without a voice
 # Voices by the beginnings of their names.
 PERMISSIVE = ("tract-", "flite-", "festival-ked", "festival-msu_ru")
 BITRATES = {"drums": 32_000, "bass": 16_000, "other": 28_000, "vocals": 24_000}

@@ -6,6 +6,8 @@ import { NO_TOOLS, type Tools } from '../player/tools'
 
 const STORAGE_KEY = 'unbraid.playing'
 const MOST_SONGS = 100
+/** How often the place of a song that plays is saved. */
+export const SAVE_EVERY_MS = 1000
 
 export interface Playing {
   mix: Mix

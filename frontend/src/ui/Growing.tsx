@@ -9,7 +9,7 @@ import { OriginalSound } from '../player/original'
 import { Pieces } from '../player/pieces'
 import { sliderStep } from '../player/shortcuts'
 import type { SongList } from '../songs/list'
-import { readPlaying, savePlaying } from '../songs/playing'
+import { readPlaying, SAVE_EVERY_MS, savePlaying } from '../songs/playing'
 import type { Song } from '../songs/song'
 import { GrowingLane } from './GrowingLane'
 import { Icon } from './Icon'
@@ -19,7 +19,6 @@ import { useMediaSession } from './useMediaSession'
 import { useGrowingPlayhead } from './useGrowingPlayhead'
 import { useShortcuts } from './useShortcuts'
 
-const SAVE_EVERY_MS = 1000
 
 interface Props {
   song: Song

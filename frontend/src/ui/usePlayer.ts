@@ -9,7 +9,7 @@ import type { Practice } from '../player/output'
 import { fetchPeaks, type Peaks } from '../player/peaks'
 import { type Loop, loopBetween } from '../player/schedule'
 import type { Tools } from '../player/tools'
-import { readPlaying, savePlaying } from '../songs/playing'
+import { readPlaying, SAVE_EVERY_MS, savePlaying } from '../songs/playing'
 import { filesInDisplayOrder } from './downloadLinks'
 
 export interface Stem {
@@ -40,8 +40,6 @@ export interface LoadedPlayer extends PlayerState {
   whole: boolean
   setWhole: (whole: boolean) => void
 }
-
-const SAVE_EVERY_MS = 1000
 
 /** The files of a session that the player can play, in display order. */
 export function playableFiles(status: Status): OutputFile[] {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,24 +91,28 @@ def _read_stems(song: Song, spool: Spool | None) -> dict[str, Floats]:
     return mono
 
 
+def decoded(file: Path, stream: int | None = None) -> Iterator[Floats]:
+    """Yield the blocks (2, samples) of a sound file in stereo at SAMPLE_RATE. Raises InputError."""
+    with Decoder(file, channels=CHANNELS, stream=stream) as decoder:
+        yield from resampled(iter(decoder), decoder.sample_rate, SAMPLE_RATE, CHANNELS)
+
+
 def _read(file: Path, stream: int | None, spool: Spool | None) -> tuple[float, float, Floats]:
     """Decode a stem to stereo at SAMPLE_RATE. Return its length, its audible seconds, and its mono at RATE."""
     step, limit = SAMPLE_RATE // RATE, LONGEST_S * RATE
     samples, audible, kept = 0, 0, 0
     mono: list[Floats] = []
-    with Decoder(file, channels=CHANNELS, stream=stream) as decoder:
-        blocks = resampled(iter(decoder), decoder.sample_rate, SAMPLE_RATE, CHANNELS)
-        for block in equal_blocks(blocks, SAMPLE_RATE):
-            if spool is not None:
-                spool.write(block)
-            samples += block.shape[1]
-            level_db = 10 * np.log10(float(np.mean(np.square(block))) + 1e-12)
-            if level_db > AUDIBLE_DB and float(np.abs(block).max()) > SILENCE:
-                audible += block.shape[1]
-            if kept < limit:
-                whole = block.mean(0)[: block.shape[1] // step * step]
-                mono.append(whole.reshape(-1, step).mean(1))
-                kept += len(mono[-1])
+    for block in equal_blocks(decoded(file, stream), SAMPLE_RATE):
+        if spool is not None:
+            spool.write(block)
+        samples += block.shape[1]
+        level_db = 10 * np.log10(float(np.mean(np.square(block))) + 1e-12)
+        if level_db > AUDIBLE_DB and float(np.abs(block).max()) > SILENCE:
+            audible += block.shape[1]
+        if kept < limit:
+            whole = block.mean(0)[: block.shape[1] // step * step]
+            mono.append(whole.reshape(-1, step).mean(1))
+            kept += len(mono[-1])
     return samples / SAMPLE_RATE, audible / SAMPLE_RATE, np.concatenate(mono)
 
 

@@ -41,7 +41,7 @@ Event = Callable[[Mapping[str, Any]], object]
 
 
 class SummedPool(StemPool):
-    """Songs whose stems are sums of stored stems. The share `rehearsal` of what is drawn are `others`."""
+    """Songs whose stems are sums of stored stems. Of what is drawn, the share `rehearsal` comes from `others`."""
 
     def __init__(
         self,

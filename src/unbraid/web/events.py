@@ -43,7 +43,7 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class _Sent:
-    """The part of a status that a socket has sent and that matters. Links change with every poll."""
+    """The part of a status that is compared for changes. Links change with every poll."""
 
     state: tuple[int, int | None] | None
     """Version and place in the queue; None for an unknown session."""

@@ -10,11 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid.audio.blocks import resampled
-from unbraid.audio.decode import Decoder
-from unbraid.finetuning.material import Stored, Tracks
-from unbraid.finetuning.songs import SAMPLE_RATE
-from unbraid.finetuning.spool import CHANNELS
+from unbraid.finetuning.material import Tracks
+from unbraid.finetuning.songs import SAMPLE_RATE, decoded
 
 FOLDER = Path(__file__).parent
 CLIP_SAMPLES = 4 * SAMPLE_RATE
@@ -23,15 +20,12 @@ SHARE = 0.5  # of what it hears
 
 def clips() -> list[Tracks]:
     """Read the clips: drums, bass, other and vocals of each."""
-    stems = {path.stem: _read(path) for path in FOLDER.glob("*.opus")}
+    stems = {
+        path.stem: np.concatenate([block.T.astype(np.float16) for block in decoded(path)])
+        for path in FOLDER.glob("*.opus")
+    }
     samples = min(map(len, stems.values()))
     return [
         Tracks(f"clip {number}", {name: stem[start : start + CLIP_SAMPLES] for name, stem in stems.items()})
         for number, start in enumerate(range(0, samples - CLIP_SAMPLES + 1, CLIP_SAMPLES), 1)
     ]
-
-
-def _read(path: Path) -> Stored:
-    with Decoder(path, channels=CHANNELS) as decoder:
-        blocks = resampled(iter(decoder), decoder.sample_rate, SAMPLE_RATE, CHANNELS)
-        return np.concatenate([block.T.astype(np.float16) for block in blocks])
