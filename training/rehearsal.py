@@ -23,9 +23,8 @@ from training.voices.tract import computed_voices
 from unbraid.audio.encode import Encoder
 from unbraid.finetuning import rehearsal
 
-FIRST_SEED = 20_000
-LONGER = 0.4  # of the usual length: songs of 12 to 18 s
-TRIES = 5  # places in a song; the one with the loudest voice is taken
+FIRST_SEED = 30_000
+TRIES = 10  # places in a song; the one with the loudest voice is taken
 MORE_VOICES = 48  # computed ones, besides those of the training of `lite`
 AUDIBLE = 1e-4  # mean square of a voice: -40 dB
 INSTRUMENTAL = 6  # one of so many clips may be without a voice
@@ -36,7 +35,7 @@ BITRATES = {"drums": 32_000, "bass": 16_000, "other": 28_000, "vocals": 24_000}
 
 def clip(seed: int, bank: VoiceBank) -> dict[str, Audio]:
     """Render a song, and return (2, samples) of each stem where its voice is loud."""
-    stems = render(seed, "train", bank, longer=LONGER).stems
+    stems = render(seed, "train", bank).stems
     samples = rehearsal.CLIP_SAMPLES
     places = np.random.default_rng(seed).integers(len(stems["vocals"][0]) - samples, size=TRIES)
     start = max(places, key=lambda place: float(np.square(stems["vocals"][:, place : place + samples]).sum()))
@@ -80,7 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.rehearsal", description=__doc__)
     parser.add_argument("--voices", type=Path, help="folder of a voice bank (default: the cache folder)")
     parser.add_argument("--out", type=Path, default=rehearsal.FOLDER)
-    parser.add_argument("--clips", type=int, default=60)
+    parser.add_argument("--clips", type=int, default=120)
     options = parser.parse_args()
     bank = permissive(VoiceBank.load(options.voices))
     sounds.KITS["train"] = ()

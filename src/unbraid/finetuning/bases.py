@@ -13,7 +13,7 @@ from torch import Tensor
 from unbraid.errors import ModelError
 from unbraid.finetuning import rehearsal
 from unbraid.finetuning.estimators import is_estimator, student_of_estimator
-from unbraid.finetuning.student import Student
+from unbraid.finetuning.student import LARGE, SMALL, Student
 from unbraid.finetuning.teachable import TEACHABLE, only_network
 from unbraid.models import Model
 from unbraid.models import lite as lite_sizes
@@ -25,7 +25,7 @@ from unbraid.networks.lite import SOURCES, Lite
 from unbraid.networks.spleeter import Spleeter
 from unbraid.separation.runtimes.pytorch import load_network
 from unbraid.training.families import LITE, SPLEETER
-from unbraid.training.mask_objective import MaskObjective
+from unbraid.training.mask_objective import REMIXES, MaskObjective
 
 # Of weights that learnt all stems of their model. Fully learnt, Spleeter lost 0.4 dB on songs of other voices. Like
 # this it lost 0.1, and new songs of its voice gained as much. After Wortsman et al., "Robust fine-tuning of zero-shot
@@ -108,9 +108,10 @@ def _lite(network: Lite, sources: Sequence[str], stems: Sequence[str], generator
         changed.load_state_dict(state)
         network = changed
     described = lite_sizes.description(tuple(stems), config)
+    rehearses = set(stems) == set(SOURCES)
     return Student(
         network,
-        MaskObjective(LITE),
+        MaskObjective(LITE, per_draw=2 if rehearses else 1 + REMIXES),
         lite_template(config, described),
         learning_rate=3e-3,
         relative=True,
@@ -119,7 +120,8 @@ def _lite(network: Lite, sources: Sequence[str], stems: Sequence[str], generator
         late=lambda name: name.startswith(("decoder", "up", "hidden", "masks")),
         fixed=lambda name: False,
         share=_share(sources, stems),
-        rehearsal=rehearsal.SHARE if set(stems) == set(SOURCES) else 0.0,
+        rehearsal=rehearsal.SHARE if rehearses else 0.0,
+        variation=SMALL if rehearses else LARGE,
     )
 
 

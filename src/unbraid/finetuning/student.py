@@ -10,7 +10,22 @@ from torch import Tensor, nn
 
 from unbraid.models.graphs import GraphTemplate
 from unbraid.training.adapters import is_adapter, merged
+from unbraid.training.augment import Augmentation
 from unbraid.training.objective import Objective
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How far the songs that a network learns from differ from the user's."""
+
+    augmentation: Augmentation
+    remixed: float
+    """Share of the items that have stems of different songs."""
+
+
+LARGE = Variation(Augmentation(drop_chance=0.04, stretch_chance=0.2), remixed=0.5)
+# Levels stay much as they are, and most stems together. Without rehearsal, a network would learn such songs by heart.
+SMALL = Variation(Augmentation(drop_chance=0.04, stretch_chance=0.2, gain_db=3.5), remixed=0.15)
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,7 @@ class Student:
     """Share of the learnt weights in the result; the rest are those that it began with."""
     rehearsal: float = 0.0
     """Share of `unbraid.finetuning.rehearsal` in what it learns from."""
+    variation: Variation = LARGE
     samples: int | None = None
     """Length of an item of a batch; None: that for networks which estimate masks."""
 

@@ -21,7 +21,6 @@ from unbraid.finetuning.scoring import Scoring
 from unbraid.finetuning.student import Student
 from unbraid.finetuning.targets import summed
 from unbraid.networks.checkpoint import frozen_names, learnt_state, load, write
-from unbraid.training.augment import Augmentation
 from unbraid.training.dataset import Audio, Batches, StemPool
 from unbraid.training.run import Run, choose_device, prefetch
 
@@ -36,6 +35,7 @@ SCORES = 8  # in a planned run
 FEWEST_STEPS = 20  # between two scores
 UNTIL_BEST_SCORE_S = 90.0
 BETTER_DB = 0.02
+ONE_KNOWN_IN = 5  # clips of the rehearsal: it isn't rehearsed, but shows what is forgotten
 
 Event = Callable[[Mapping[str, Any]], object]
 
@@ -77,9 +77,13 @@ class Progress:
 
     before: dict[str, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
+    best_value: float = 0.0
+    """Mean of `best`, less what other songs lost."""
     best_step: int = 0
     waited: int = 0
     """Scores since the best one, or since the learning rate fell."""
+    known_before: float | None = None
+    """Mean SDR of the clips that aren't rehearsed."""
     drops: int = 0
     seconds: float = 0.0
     curve: list[dict[str, Any]] = field(default_factory=list)
@@ -102,13 +106,17 @@ class Teacher:
         self.plan, self.student, self.folder, self.event = plan, student, folder, event
         self.device = choose_device(plan.device)
         self.scoring = Scoring([summed(song.multitrack(), targets) for song in held_out], student.objective)
+        others = clips() if student.rehearsal else []
+        known = [summed(clip.multitrack(), targets) for clip in others[::ONE_KNOWN_IN]]
+        self.known = Scoring(known, student.objective) if known else None
+        del others[::ONE_KNOWN_IN]
         self.batches = Batches(
-            SummedPool(learnt, targets, clips() if student.rehearsal else (), student.rehearsal),
+            SummedPool(learnt, targets, others, student.rehearsal),
             student.batch,
             student.samples or SAMPLES,
             plan.seed,
-            Augmentation(drop_chance=0.04, stretch_chance=0.2),
-            remixed=0.5 if len(learnt) > 1 else 0.3,
+            student.variation.augmentation,
+            remixed=student.variation.remixed if len(learnt) > 1 else min(0.3, student.variation.remixed),
             deviation=student.objective.deviation,
         )
         self.progress = Progress()
@@ -146,7 +154,8 @@ class Teacher:
         network.load_state_dict({**network.state_dict(), **state})
         bfloat16 = speeds[True] < speeds[False]
         began = time.monotonic()
-        self.scoring.scores(network, self.device)
+        for scoring in filter(None, (self.scoring, self.known)):
+            scoring.scores(network, self.device)
         score_s = time.monotonic() - began
         step_s = speeds[bfloat16]
         plan = replace(self.plan, bfloat16=bfloat16, threads=threads)
@@ -167,7 +176,7 @@ class Teacher:
         run = self._run(bfloat16=bfloat16)
         with closing(prefetch(self.batches, self.student.objective, self.device)) as targets:
             run.step(next(targets), 0.0)
-            began, steps = time.monotonic(), self.student.objective.per_draw // 2
+            began, steps = time.monotonic(), max(2, self.student.objective.per_draw // 2)
             for _ in range(steps):
                 run.step(next(targets), 0.0)
             return (time.monotonic() - began) / steps
@@ -214,12 +223,23 @@ class Teacher:
     def _ended(self, run: Run) -> bool:
         return run.steps >= self.plan.steps or self.progress.drops >= DROPS
 
+    def _forgotten(self, run: Run) -> float:
+        """Return the dB that the clips of other songs have lost since the start: 0 or more."""
+        if self.known is None:
+            return 0.0
+        known = self.known.scores(run.average.network, self.device)["mean"]
+        if self.progress.known_before is None:
+            self.progress.known_before = known
+        return max(0.0, self.progress.known_before - known)
+
     def _note(self, run: Run, scores: dict[str, float]) -> None:
         """Take scores into the curve, and keep the weights if they are the best so far."""
         progress = self.progress
-        best = not progress.best or scores["mean"] > progress.best["mean"] + BETTER_DB * self.plan.until_best
+        value = scores["mean"] - self._forgotten(run)
+        best = not progress.best or value > progress.best_value + BETTER_DB * self.plan.until_best
         if best:
             progress.best, progress.best_step, progress.waited = scores, run.steps, 0
+            progress.best_value = value
             self.best = {
                 name: value.detach().clone()
                 for name, value in learnt_state(run.average.network, run.average.frozen).items()

@@ -15,7 +15,7 @@ from unbraid.finetuning.songs import SAMPLE_RATE, decoded
 
 FOLDER = Path(__file__).parent
 CLIP_SAMPLES = 4 * SAMPLE_RATE
-SHARE = 0.5  # of what it hears
+SHARE = 0.4  # of what it hears
 
 
 def clips() -> list[Tracks]:
