@@ -78,6 +78,7 @@ function Menu({ name, status, list, config, models, close }: Props & { close: ()
         <Share
           shareId={status.share_id ?? null}
           hasPassword={config.password === true}
+          kept={status.kept === true}
           busy={busy}
           onChange={(shared) => attempt(share(list, id, shared))}
         />
@@ -128,11 +129,13 @@ interface ShareProps {
   shareId: string | null
   /** Whether the server asks for a password, though not for this song. */
   hasPassword: boolean
+  /** Whether the song never expires. */
+  kept: boolean
   busy: boolean
   onChange: (shared: boolean) => void
 }
 
-function Share({ shareId, hasPassword, busy, onChange }: ShareProps) {
+function Share({ shareId, hasPassword, kept, busy, onChange }: ShareProps) {
   const note = useId()
   const [copied, setCopied] = useState(false)
   if (shareId === null)
@@ -156,7 +159,9 @@ function Share({ shareId, hasPassword, busy, onChange }: ShareProps) {
           Copy
         </button>
       </p>
-      <p role="status">{copied ? 'Copied.' : 'The link works until the song expires or you stop sharing.'}</p>
+      <p role="status">
+        {copied ? 'Copied.' : `The link works until ${kept ? 'you' : 'the song expires or you'} stop sharing.`}
+      </p>
       <button type="button" disabled={busy} onClick={() => onChange(false)}>
         Stop sharing
       </button>

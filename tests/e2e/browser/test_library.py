@@ -50,6 +50,7 @@ def test_own_songs_are_renamed_kept_shared_and_separated_again(
     expect(menu.get_by_label("Keep this song")).to_be_checked()
     menu.get_by_role("button", name="Share a link").click()
     link = menu.get_by_label("Link to share").input_value()
+    expect(menu.get_by_role("status")).to_have_text("The link works until you stop sharing.")  # it is kept
     assert findings(page) == []
     picture(page, "menu-dark")
     page.keyboard.press("Escape")
