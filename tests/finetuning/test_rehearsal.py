@@ -60,13 +60,14 @@ def test_lite_knows_the_clips(rehearsed: list[Tracks]) -> None:
 
 def test_only_lite_with_its_stems_rehearses(tmp_path: Path) -> None:
     lite, tiny = find_model("lite"), find_model(write_tiny_model(tmp_path / "tiny"))
-    for model, stems, rehearses in (
-        (lite, ("vocals", "other", "bass", "drums"), True),
-        (lite, ("kick", "snare", "rest"), False),
-        (tiny, ("low", "high"), False),
+    for model, stems, rehearses, share in (
+        (lite, ("vocals", "other", "bass", "drums"), True, 1.0),
+        (lite, ("kick", "snare", "rest"), False, 1.0),
+        (tiny, ("low", "high"), False, 0.8),
     ):
         student = student_of(model, stems, seed=0)
         assert student.rehearsal == (SHARE if rehearses else 0)
+        assert student.share == share
         # Songs that aren't changed much are learnt by heart, unless other songs are rehearsed.
         assert student.variation == (SMALL if rehearses else LARGE)
 

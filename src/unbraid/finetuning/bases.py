@@ -119,7 +119,7 @@ def _lite(network: Lite, sources: Sequence[str], stems: Sequence[str], generator
         batch=8,
         late=lambda name: name.startswith(("decoder", "up", "hidden", "masks")),
         fixed=lambda name: False,
-        share=_share(sources, stems),
+        share=1.0 if rehearses else _share(sources, stems),  # what it rehearses, it doesn't forget
         rehearsal=rehearsal.SHARE if rehearses else 0.0,
         variation=SMALL if rehearses else LARGE,
     )
