@@ -25,7 +25,7 @@ from unbraid.networks.lite import SOURCES, Lite
 from unbraid.networks.spleeter import Spleeter
 from unbraid.separation.runtimes.pytorch import load_network
 from unbraid.training.families import LITE, SPLEETER
-from unbraid.training.mask_objective import REMIXES, MaskObjective
+from unbraid.training.mask_objective import MaskObjective
 
 # Of weights that learnt all stems of their model. Fully learnt, Spleeter lost 0.4 dB on songs of other voices. Like
 # this it lost 0.1, and new songs of its voice gained as much. After Wortsman et al., "Robust fine-tuning of zero-shot
@@ -111,7 +111,7 @@ def _lite(network: Lite, sources: Sequence[str], stems: Sequence[str], generator
     rehearses = set(stems) == set(SOURCES)
     return Student(
         network,
-        MaskObjective(LITE, per_draw=2 if rehearses else 1 + REMIXES),
+        MaskObjective(LITE, per_draw=2) if rehearses else MaskObjective(LITE),
         lite_template(config, described),
         learning_rate=3e-3,
         relative=True,

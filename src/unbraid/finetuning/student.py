@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ class Variation:
 
 LARGE = Variation(Augmentation(drop_chance=0.04, stretch_chance=0.2), remixed=0.5)
 # Levels stay much as they are, and most stems together. Without rehearsal, a network would learn such songs by heart.
-SMALL = Variation(Augmentation(drop_chance=0.04, stretch_chance=0.2, gain_db=3.5), remixed=0.15)
+SMALL = Variation(replace(LARGE.augmentation, gain_db=3.5), remixed=0.15)
 
 
 @dataclass(frozen=True)
